@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"errors"
+
+	"portcullis/services/problem"
+)
+
+// Kind is what a decision comes to. The zero value denies.
+type Kind uint8
+
+// A request is denied unless every stage of its route let it pass. A fault is
+// a failure of ours while deciding: it is logged and answered like a denial.
+const (
+	Deny Kind = iota
+	Allow
+	Fault
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Allow:
+		return "allow"
+	case Fault:
+		return "fault"
+	default:
+		return "deny"
+	}
+}
+
+// Decision is the outcome of the stages for one request.
+type Decision struct {
+	Kind Kind
+	// Stage names the stage that denied or failed; empty when allowed.
+	Stage string
+	// Rule is the rule, limit or WAF rule that decided, with its place in the
+	// policy where it has one: "policies/routes/search.yaml:12".
+	Rule string
+	// Problem is what the caller is told; nil when allowed.
+	Problem *problem.Problem
+}
+
+// Decide runs the route's stages in order and returns the first refusal. A
+// *problem.Problem from a stage is a denial; any other error is a fault and
+// becomes 503, never "allow".
+func Decide(tx *Transaction) Decision {
+	for i, stage := range tx.Route.Stages {
+		err := stage.Decide(tx)
+		tx.mark(i)
+		if err == nil {
+			continue
+		}
+		d := Decision{Kind: Deny, Stage: stage.Name(), Rule: tx.Rule}
+		if denial, ok := errors.AsType[*problem.Problem](err); ok {
+			d.Problem = denial
+			if denial.Status() >= 500 {
+				d.Kind = Fault
+			}
+		} else {
+			d.Kind = Fault
+			d.Problem = problem.New(problem.Unavailable, "").Because(err).With("Retry-After", "1")
+		}
+		return d
+	}
+	return Decision{Kind: Allow, Rule: tx.Rule}
+}

@@ -1,0 +1,33 @@
+package pipeline
+
+import "time"
+
+// Route is one compiled route: what it matches, the stages it runs and where
+// it goes. It is immutable.
+type Route struct {
+	Name string
+	// Method and Pattern are what the route matches: GET, /v1/hotels/{hotel}.
+	Method, Pattern string
+	// Place is where the policy says so: "routes/search.yaml:4".
+	Place string
+	// Stages run in order; see Decide.
+	Stages []Stage
+	// Forward sends what the stages allowed.
+	Forward Forwarder
+	// Upstream names where it goes, for events and metrics.
+	Upstream string
+	// Timeout bounds the whole exchange with the upstream.
+	Timeout time.Duration
+	// Body bounds the request body in bytes; never 0 for "no limit".
+	Body int64
+	// WebSocket says that an upgrade to websocket may pass; any other upgrade
+	// is refused.
+	WebSocket bool
+	// OptOuts are the stages the policy leaves out, with their reasons.
+	OptOuts []OptOut
+	// Queries are the names of query parameters whose values an event may hold.
+	Queries []string
+}
+
+// OptOut is a stage that a policy leaves out on purpose.
+type OptOut struct{ Stage, Reason string }

@@ -1,0 +1,124 @@
+package pipeline
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"portcullis/authserver/token"
+)
+
+// ResponseWriter is what a forwarder writes to. The edge's writer supports
+// http.ResponseController (flush, hijack, deadlines) through Unwrap.
+type ResponseWriter = http.ResponseWriter
+
+// Transaction is one request on its way through the pipeline: what was asked,
+// under which snapshot, and what the stages found out. It lives on one
+// goroutine.
+type Transaction struct {
+	// Request is the request as net/http parsed it, with owned headers removed
+	// and the body bounded.
+	Request *http.Request
+	// Start is the one clock reading of the request; stages decide by it.
+	Start time.Time
+	// ID is the request id: 32 hex digits, made here, never taken from outside.
+	ID string
+	// Snapshot and Route are pinned for the life of the request.
+	Snapshot *Snapshot
+	Route    *Route
+	// Host is the canonical host name: lower case, without port.
+	Host string
+	// Path is the canonical path. Router, stages, events and upstream all use
+	// this one string.
+	Path string
+	// Params are the route's path parameters.
+	Params Params
+	// Source is the client's address, never what a client claimed.
+	Source netip.Addr
+	// Principal is who calls; nil until authenticate has run.
+	Principal *token.Principal
+	// Body is the whole request body once a stage had to read it; nil before.
+	// A forwarder sends Body in place of Request.Body when Buffered is set.
+	Body     []byte
+	Buffered bool
+	// Rule is the rule that decided last, as "name (file:line)" or an id.
+	Rule string
+	// Header holds response fields that stages want on the answer, whoever
+	// gives it.
+	Header http.Header
+	// WAF tells what inspection found, for the event; empty when none ran.
+	WAF Inspection
+	// Limits are the limits that were asked, for the event and the response
+	// fields.
+	Limits []LimitState
+
+	clientErr error
+	cleanups  []func()
+	marks     [maxStages]time.Duration
+}
+
+// maxStages bounds a route's stages; the pipeline has seven.
+const maxStages = 8
+
+// Inspection is what the WAF stage found.
+type Inspection struct {
+	Ran   bool
+	Score int
+	// Rules are the ids that matched with an effect, at most a few.
+	Rules []int
+}
+
+// LimitState is one limit as it stands after this request was counted.
+type LimitState struct {
+	Name string
+	// Quota is how many requests the window allows, Window its length.
+	Quota  int
+	Window time.Duration
+	// Remaining is how many more requests would be admitted right now.
+	Remaining int
+	// Reset is when the full quota is available again.
+	Reset time.Duration
+	// RetryAfter is how long until one more is admitted; 0 when one is now.
+	RetryAfter time.Duration
+}
+
+// ClientFailed records that reading the request from the client failed. It is
+// the client's doing: no breaker counts it.
+func (tx *Transaction) ClientFailed(err error) {
+	if tx.clientErr == nil {
+		tx.clientErr = err
+	}
+}
+
+// ClientErr is the first failure recorded with ClientFailed, or nil.
+func (tx *Transaction) ClientErr() error { return tx.clientErr }
+
+// OnDone registers f to run once the response is complete.
+func (tx *Transaction) OnDone(f func()) { tx.cleanups = append(tx.cleanups, f) }
+
+// Done runs the clean-ups, last registered first.
+func (tx *Transaction) Done() {
+	for i := len(tx.cleanups) - 1; i >= 0; i-- {
+		tx.cleanups[i]()
+	}
+	tx.cleanups = nil
+}
+
+// SetHeader puts a response field on the answer.
+func (tx *Transaction) SetHeader(name, value string) {
+	if tx.Header == nil {
+		tx.Header = make(http.Header, 4)
+	}
+	tx.Header[name] = []string{value}
+}
+
+// StageEnds tells when stage i ended, counted from Start; 0 if it did not run.
+func (tx *Transaction) StageEnds(i int) time.Duration { return tx.marks[i] }
+
+func (tx *Transaction) mark(i int) { tx.marks[i] = time.Since(tx.Start) }
+
+// Reset makes a transaction ready for another request.
+func (tx *Transaction) Reset() {
+	params, limits, cleanups := tx.Params[:0], tx.Limits[:0], tx.cleanups[:0]
+	*tx = Transaction{Params: params, Limits: limits, cleanups: cleanups}
+}

@@ -1,0 +1,65 @@
+// Package problem holds the errors that people outside a process may see: RFC
+// 9457 problem details with a code that programs can rely on. What may be said
+// in public (code, title, detail) and what may not (the cause) are separate
+// fields, so that writing a response can never leak an internal error.
+package problem
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Problem is a refusal or a failure that becomes an HTTP response. It is an
+// error; its text is for logs and includes the private cause.
+type Problem struct {
+	// Code is the stable, public name of what went wrong.
+	Code Code
+	// Detail is one public sentence for the caller. It never quotes policies,
+	// tokens or internal addresses.
+	Detail string
+	// Header holds response fields that belong to this answer, such as
+	// WWW-Authenticate or Retry-After. It may be nil.
+	Header http.Header
+	// Cause is private: logged, never written to a response. It may be nil.
+	Cause error
+}
+
+// New returns a problem with a public detail. An empty detail leaves the
+// code's own title to speak.
+func New(code Code, detail string) *Problem {
+	return &Problem{Code: code, Detail: detail}
+}
+
+// Because returns the problem with its private cause set.
+func (p *Problem) Because(cause error) *Problem {
+	p.Cause = cause
+	return p
+}
+
+// With returns the problem with one more response field.
+func (p *Problem) With(name, value string) *Problem {
+	if p.Header == nil {
+		p.Header = http.Header{}
+	}
+	p.Header.Add(name, value)
+	return p
+}
+
+// Status is the HTTP status that goes with the code.
+func (p *Problem) Status() int { return p.Code.Status() }
+
+// Error is the private text: code, detail and cause. It must not be shown to
+// callers; Write shows them what they may see.
+func (p *Problem) Error() string {
+	text := string(p.Code)
+	if p.Detail != "" {
+		text += ": " + p.Detail
+	}
+	if p.Cause != nil {
+		text = fmt.Sprintf("%s: %v", text, p.Cause)
+	}
+	return text
+}
+
+// Unwrap gives errors.Is and errors.As the private cause.
+func (p *Problem) Unwrap() error { return p.Cause }
