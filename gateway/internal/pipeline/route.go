@@ -27,6 +27,14 @@ type Route struct {
 	OptOuts []OptOut
 	// Queries are the names of query parameters whose values an event may hold.
 	Queries []string
+	// Meter counts what came of the route's requests.
+	Meter Meter
+}
+
+// Meter counts requests that ended; it is bound to one route, so that counting
+// costs no lookup.
+type Meter interface {
+	Observe(kind Kind, status int, took time.Duration)
 }
 
 // OptOut is a stage that a policy leaves out on purpose.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"portcullis/authserver/token"
@@ -31,7 +32,7 @@ type Transaction struct {
 	// Path is the canonical path. Router, stages, events and upstream all use
 	// this one string.
 	Path string
-	// Params are the route's path parameters.
+	// Params are the route's path parameters, decoded.
 	Params Params
 	// Source is the client's address, never what a client claimed.
 	Source netip.Addr
@@ -52,7 +53,7 @@ type Transaction struct {
 	// fields.
 	Limits []LimitState
 
-	clientErr error
+	clientErr atomic.Pointer[error]
 	cleanups  []func()
 	marks     [maxStages]time.Duration
 }
@@ -83,15 +84,19 @@ type LimitState struct {
 }
 
 // ClientFailed records that reading the request from the client failed. It is
-// the client's doing: no breaker counts it.
+// the client's doing: no breaker counts it. It may be called from the goroutine
+// that sends the body.
 func (tx *Transaction) ClientFailed(err error) {
-	if tx.clientErr == nil {
-		tx.clientErr = err
-	}
+	tx.clientErr.CompareAndSwap(nil, &err)
 }
 
 // ClientErr is the first failure recorded with ClientFailed, or nil.
-func (tx *Transaction) ClientErr() error { return tx.clientErr }
+func (tx *Transaction) ClientErr() error {
+	if err := tx.clientErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // OnDone registers f to run once the response is complete.
 func (tx *Transaction) OnDone(f func()) { tx.cleanups = append(tx.cleanups, f) }

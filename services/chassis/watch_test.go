@@ -1,0 +1,85 @@
+package chassis_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"portcullis/services/chassis"
+)
+
+// watch starts a Watch on a fresh folder and gives the channel of its calls.
+func watch(t *testing.T, now <-chan os.Signal) (dir string, changed <-chan string) {
+	t.Helper()
+	dir = t.TempDir()
+	write(t, filepath.Join(dir, "a.yaml"), "one")
+	calls := make(chan string, 16)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		chassis.Watch{
+			Dir: dir, Quiet: 20 * time.Millisecond, Poll: 50 * time.Millisecond, Now: now,
+			Changed: func(reason string) { calls <- reason }, Log: slog.New(slog.DiscardHandler),
+		}.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	// The folder's first hash is taken when Run begins; a signal shows that it has.
+	return dir, calls
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWatchCallsWhenAFileChanges(t *testing.T) {
+	t.Parallel()
+	now := make(chan os.Signal)
+	dir, changed := watch(t, now)
+	now <- os.Interrupt
+	if got := <-changed; got != "signal" {
+		t.Fatalf("first call: %q, want signal", got)
+	}
+	write(t, filepath.Join(dir, "a.yaml"), "two")
+	if got := <-changed; got != "files changed" {
+		t.Errorf("after an edit: %q, want files changed", got)
+	}
+}
+
+func TestWatchSeesAConfigMapSwap(t *testing.T) {
+	t.Parallel()
+	now := make(chan os.Signal)
+	dir, changed := watch(t, now)
+	link := func(version, text string) {
+		data := filepath.Join(dir, ".."+version)
+		if err := os.Mkdir(data, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(data, "b.yaml"), text)
+		if err := os.Symlink(data, filepath.Join(dir, "..tmp")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("v1", "one")
+	if err := os.Symlink(filepath.Join("..data", "b.yaml"), filepath.Join(dir, "b.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	now <- os.Interrupt
+	<-changed
+	link("v2", "two")
+	for {
+		// A slow machine may report the set-up first.
+		if got := <-changed; got == "files changed" {
+			return
+		}
+	}
+}
