@@ -1,0 +1,82 @@
+// Package chassis is how every process here runs: it listens with bounds on
+// everything a client may cost, tells whether it is alive and ready, counts,
+// writes one event per request, and stops without dropping a request it has
+// begun.
+package chassis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config describes a process that serves HTTP.
+type Config struct {
+	// Name is the process's name in diagnostics.
+	Name string
+	// Addr is where it listens; see Listen. AddrFlag is the flag that sets it,
+	// named in the error when the port is taken; default "--addr".
+	Addr, AddrFlag string
+	Handler        http.Handler
+	// TLS makes it serve HTTPS with HTTP/1.1 and HTTP/2; nil serves HTTP/1.1
+	// in the clear, for loopback and tests.
+	TLS *tls.Config
+	// Ops is where /healthz, /readyz and /metrics are served in the clear, for
+	// this machine only; empty for nowhere. OpsFlag is the flag that sets it;
+	// default "--ops".
+	Ops, OpsFlag string
+	// OpsHandler serves the other paths of the ops port; may be nil.
+	OpsHandler http.Handler
+	// Metrics are shown at /metrics; nil for none.
+	Metrics prometheus.Gatherer
+	// Ready tells why the process cannot do its work now; nil for always
+	// ready. It is given two seconds.
+	Ready func(context.Context) error
+	// DrainDelay is how long the process goes on accepting while /readyz fails
+	// already, so that whoever balances can look elsewhere; default none.
+	DrainDelay time.Duration
+	// DrainTimeout bounds how long requests that have begun may take once
+	// draining started; default 10 s.
+	DrainTimeout time.Duration
+	// Log takes diagnostics; nil keeps silent.
+	Log    *slog.Logger
+	Limits Limits
+	// OnReady and OnOps, if set, are told the address once it accepts
+	// connections, for ports picked by the system.
+	OnReady, OnOps func(addr string)
+	// Stop, if set, ends what the handler needs, after the last request. It
+	// shares the drain's time, of which it always gets a second.
+	Stop func(context.Context) error
+	// Tune, if set, may change the public server before it starts: ConnContext,
+	// ErrorLog, ConnState. Bounds are better set through Limits.
+	Tune func(*http.Server)
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Handler == nil {
+		return c, errors.New("there is no handler to serve")
+	}
+	if c.DrainDelay < 0 || c.DrainTimeout < 0 {
+		return c, errors.New("the drain delay and the drain timeout cannot be negative")
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 10 * time.Second
+	}
+	if c.AddrFlag == "" {
+		c.AddrFlag = "--addr"
+	}
+	if c.OpsFlag == "" {
+		c.OpsFlag = "--ops"
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	c.Limits, err = c.Limits.withDefaults()
+	return c, err
+}

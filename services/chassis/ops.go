@@ -1,0 +1,84 @@
+package chassis
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyTimeout bounds a readiness check: who asks every few seconds must not
+// pile up checks that hang.
+const readyTimeout = 2 * time.Second
+
+// health answers whether the process is alive and ready.
+type health struct {
+	ready    func(context.Context) error
+	draining atomic.Bool
+}
+
+func (h *health) healthz(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") }
+
+func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
+	if h.draining.Load() {
+		say(w, http.StatusServiceUnavailable, "draining")
+		return
+	}
+	if h.ready != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		// The reason is shown: the ops port is private.
+		if err := h.ready(ctx); err != nil {
+			say(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+			return
+		}
+	}
+	say(w, http.StatusOK, "ready")
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n")
+}
+
+// startOps serves the ops port; nil without one.
+func startOps(c Config, h *health, failed chan<- error) (*http.Server, error) {
+	if c.Ops == "" {
+		return nil, nil
+	}
+	listeners, err := Listen(c.Ops, c.OpsFlag)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", h.healthz)
+	mux.HandleFunc("GET /readyz", h.readyz)
+	if c.Metrics != nil {
+		mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{
+			ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelError),
+		}))
+	}
+	if c.OpsHandler != nil {
+		mux.Handle("/", c.OpsHandler)
+	}
+	s := &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)}
+	// A few readers poll it; a browser that was lured to it is not one of them.
+	limits, err := Limits{Connections: 64}.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("ops: %w", err)
+	}
+	limits.apply(s)
+	serve(s, listeners, limits.Connections, failed)
+	if c.OnOps != nil {
+		c.OnOps(listeners[0].Addr().String())
+	}
+	return s, nil
+}
