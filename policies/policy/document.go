@@ -17,6 +17,12 @@ type Document struct {
 	WAF       []*WAFProfile
 	Routes    []*Route
 	Clients   []*Client
+
+	// sources are the files by name, for quoting.
+	sources map[string]*source
+	// partial says that something could not be read, so that a name nobody
+	// defines may stand in the part that is missing.
+	partial bool
 }
 
 // Pos is a place in a policy file. Line and Column count from 1.
@@ -30,6 +36,14 @@ type Value[T any] struct {
 	V   T
 	Pos Pos
 	Set bool
+}
+
+// Or is the value, or the fallback where the file has none.
+func (v Value[T]) Or(fallback T) T {
+	if v.Set {
+		return v.V
+	}
+	return fallback
 }
 
 // Gateway is what every route inherits, and what none may undo.

@@ -1,0 +1,181 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+)
+
+// Bounds on what is read: far above any real policy, far below what would hurt.
+const (
+	filesMost = 500
+	fileBytes = 1 << 20
+	depthMost = 32 // the deepest policy there is has eight levels
+)
+
+// Load reads all policy files below the root of fsys into one document. Hidden
+// files and folders are skipped, as is the folder tests. env answers what
+// ${env:NAME} stands for.
+//
+// It is strict: a key nobody knows, a key that stands twice, a value without
+// its unit is a mistake. The error holds all Mistakes of all files; the
+// document is nil then. Load looks at each value alone; Validate tells whether
+// they fit together.
+func Load(fsys fs.FS, env func(string) (string, bool)) (*Document, error) {
+	doc, err := load(fsys, env)
+	if err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+// Check loads and validates, and returns the mistakes of both together. What
+// only follows from a part that could not be read is not reported.
+func Check(fsys fs.FS, env func(string) (string, bool)) (*Document, error) {
+	doc, err := load(fsys, env)
+	if err := Join(err, Validate(doc)); err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+func load(fsys fs.FS, env func(string) (string, bool)) (*Document, error) {
+	d := &decoder{
+		doc:  &Document{sources: map[string]*source{}},
+		env:  env,
+		once: map[string]Pos{},
+	}
+	sum := sha256.New()
+	for _, name := range d.files(fsys) {
+		data, err := read(fsys, name)
+		if err != nil {
+			d.report(Pos{File: name}, CodeFile, err.Error(), "", "")
+			continue
+		}
+		// Lengths keep two different sets of files from hashing alike.
+		fmt.Fprintf(sum, "%d %s %d\n", len(name), name, len(data))
+		sum.Write(data)
+		d.parse(name, data)
+	}
+	d.doc.Version = hex.EncodeToString(sum.Sum(nil))
+	return d.doc, d.mistakes.tidy()
+}
+
+// files lists the policy files, in the order of their names.
+func (d *decoder) files(fsys fs.FS) []string {
+	var names []string
+	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			d.report(Pos{File: name}, CodeFile, fmt.Sprintf("the folder cannot be read: %v", err), "", "")
+			return nil
+		}
+		hidden := name != "." && strings.HasPrefix(entry.Name(), ".")
+		switch {
+		case entry.IsDir() && (hidden || name == "tests"):
+			return fs.SkipDir
+		case entry.IsDir() || hidden:
+			return nil
+		case entry.Type()&fs.ModeSymlink != 0 && d.isFolder(fsys, name):
+			// Skipping it in silence would drop the deny rules in it.
+			d.report(Pos{File: name}, CodeFile, "a link to a folder is not followed", "", "make it a folder, or link the files in it")
+			return nil
+		case !isPolicy(name):
+			return nil
+		case len(names) == filesMost:
+			d.report(Pos{File: name}, CodeFile, fmt.Sprintf("there are more than %d policy files", filesMost), "", "is this the right folder?")
+			return fs.SkipAll
+		}
+		names = append(names, name)
+		return nil
+	})
+	if err != nil {
+		d.report(Pos{File: "."}, CodeFile, fmt.Sprintf("the folder cannot be read: %v", err), "", "")
+	}
+	return names
+}
+
+func (d *decoder) isFolder(fsys fs.FS, name string) bool {
+	info, err := fs.Stat(fsys, name)
+	return err == nil && info.IsDir()
+}
+
+func isPolicy(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".yaml", ".yml":
+		return true
+	}
+	return false
+}
+
+func read(fsys fs.FS, name string) ([]byte, error) {
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("the file cannot be opened: %w", err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.New("this is not a regular file") // a pipe would block, a device never end
+	}
+	data, err := io.ReadAll(io.LimitReader(file, fileBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the file cannot be read: %w", err)
+	case len(data) > fileBytes:
+		return nil, fmt.Errorf("the file is larger than %d bytes", fileBytes)
+	case !utf8.Valid(data):
+		return nil, errors.New("the file is not UTF-8 text")
+	}
+	return data, nil
+}
+
+// parse reads one file's YAML into the document.
+func (d *decoder) parse(name string, data []byte) {
+	d.file = name
+	d.doc.sources[name] = &source{lines: lines(data), widths: map[Pos]int{}}
+	loader, err := yaml.NewLoader(strings.NewReader(string(data)),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(depthMost))))
+	if err != nil {
+		d.report(Pos{File: name}, CodeSyntax, err.Error(), "", "")
+		return
+	}
+	var root, second yaml.Node
+	if err := loader.Load(&root); errors.Is(err, io.EOF) {
+		d.report(Pos{File: name}, CodeMissing, "the file is empty", "", "write version: "+strconv.Itoa(version)+" and what it is for, or delete the file")
+		return
+	} else if err != nil {
+		d.syntax(err)
+		return
+	}
+	switch err := loader.Load(&second); {
+	case err == nil:
+		d.reportf(&second, CodeFeature, "one file, one document: split the file", "a second document begins here")
+	case !errors.Is(err, io.EOF):
+		d.syntax(err)
+	}
+	if len(root.Content) == 1 {
+		d.document(root.Content[0])
+	}
+}
+
+// syntax reports what the YAML parser refused.
+func (d *decoder) syntax(err error) {
+	at, what := Pos{File: d.file}, "not valid YAML: "+err.Error()
+	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
+		what = "not valid YAML: " + e.Message
+		at.Line, at.Column = e.Mark.Line, e.Mark.Column
+		if e.Mark.Line == 0 {
+			at.Column = 0
+		}
+	}
+	d.report(at, CodeSyntax, what, "", "")
+}
