@@ -1,0 +1,41 @@
+package edge
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
+)
+
+// boundBody bounds the request body by the route and makes every failure to
+// read it known as the client's: a hang-up or broken chunk must not count
+// against the upstream it was meant for.
+func boundBody(w http.ResponseWriter, tx *pipeline.Transaction) error {
+	r := tx.Request
+	if r.ContentLength > tx.Route.Body {
+		return problem.New(problem.BodyTooLarge, "")
+	}
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		r.Body = http.NoBody
+		return nil
+	}
+	r.Body = &clientBody{body: http.MaxBytesReader(w, r.Body, tx.Route.Body), tx: tx}
+	return nil
+}
+
+type clientBody struct {
+	body io.ReadCloser
+	tx   *pipeline.Transaction
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.tx.ClientFailed(err)
+	}
+	return n, err
+}
+
+func (b *clientBody) Close() error { return b.body.Close() }

@@ -1,0 +1,279 @@
+package edge
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
+)
+
+// Bounds on what a client can put into an event, in bytes.
+const (
+	maxAgent = 256
+	maxQuery = 2048
+)
+
+// outcome is what came of a request, as the event tells it.
+type outcome struct {
+	decision pipeline.Decision
+	result   pipeline.Result
+	status   int
+	took     time.Duration
+	trace    string
+}
+
+// appendEvent appends the one JSON line of a request. Names are of the Elastic
+// Common Schema; what ECS has no name for stands under "portcullis". It holds
+// what a decision depended on, so that it can be decided again, and never a
+// token, a cookie, a body or an unlisted query value.
+func appendEvent(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
+	r := tx.Request
+	b = append(b, `{"@timestamp":"`...)
+	b = tx.Start.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
+	b = append(b, `","event.kind":"event","event.category":["web"],"event.outcome":`...)
+	if o.decision.Kind == pipeline.Allow && o.status < 500 {
+		b = append(b, `"success"`...)
+	} else {
+		b = append(b, `"failure"`...)
+	}
+	b = append(b, `,"event.duration":`...)
+	b = strconv.AppendInt(b, int64(o.took), 10)
+	b = field(b, "http.request.id", tx.ID)
+	b = field(b, "http.request.method", r.Method)
+	b = field(b, "http.version", strings.TrimPrefix(r.Proto, "HTTP/"))
+	b = append(b, `,"http.response.status_code":`...)
+	b = strconv.AppendInt(b, int64(o.status), 10)
+	if o.result.Status != 0 {
+		b = append(b, `,"http.response.body.bytes":`...)
+		b = strconv.AppendInt(b, o.result.Bytes, 10)
+	}
+	if r.ContentLength > 0 {
+		b = append(b, `,"http.request.body.bytes":`...)
+		b = strconv.AppendInt(b, r.ContentLength, 10)
+	}
+	b = optional(b, "http.request.mime_type", clip(r.Header.Get("Content-Type"), maxAgent))
+	b = field(b, "url.domain", clip(tx.Host, maxAgent))
+	b = field(b, "url.path", clip(pathOf(tx), maxPath))
+	if r.URL.RawQuery != "" {
+		b = append(b, `,"url.query":`...)
+		b = quote(b, visibleQuery(r.URL.RawQuery, tx.Route))
+	}
+	if tx.Source.IsValid() {
+		b = append(b, `,"client.ip":"`...)
+		b = tx.Source.AppendTo(b)
+		b = append(b, '"')
+	}
+	b = optional(b, "user_agent.original", clip(r.UserAgent(), maxAgent))
+	b = optional(b, "trace.id", o.trace)
+	b = appendPrincipal(b, tx)
+	b = append(b, `,"portcullis":{"decision":`...)
+	b = quote(b, o.decision.Kind.String())
+	b = optional(b, "stage", o.decision.Stage)
+	b = optional(b, "rule", o.decision.Rule)
+	if tx.Route != nil {
+		b = field(b, "route", tx.Route.Name)
+		b = field(b, "place", tx.Route.Place)
+	}
+	if tx.Snapshot != nil {
+		b = field(b, "policy", tx.Snapshot.Version)
+	}
+	if p := o.decision.Problem; p != nil {
+		b = appendProblem(b, p)
+	}
+	if tx.Route != nil {
+		b = appendPipeline(b, tx, o)
+	}
+	return append(b, "}}\n"...)
+}
+
+func appendPrincipal(b []byte, tx *pipeline.Transaction) []byte {
+	p := tx.Principal
+	if p == nil {
+		return b
+	}
+	b = field(b, "user.id", p.Subject)
+	b = append(b, `,"token":{"issuer":`...)
+	b = quote(b, p.Issuer)
+	b = field(b, "client", p.Client)
+	b = field(b, "id", p.TokenID)
+	b = optional(b, "actor", p.Actor)
+	b = field(b, "scope", strings.Join(p.Scopes, " "))
+	return append(b, '}')
+}
+
+func appendProblem(b []byte, p *problem.Problem) []byte {
+	b = field(b, "code", string(p.Code))
+	if p.Cause != nil {
+		b = field(b, "cause", clip(p.Cause.Error(), maxQuery))
+	}
+	return b
+}
+
+func appendPipeline(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
+	if o.result.Endpoint != "" {
+		b = field(b, "endpoint", o.result.Endpoint)
+		b = append(b, `,"attempts":`...)
+		b = strconv.AppendInt(b, int64(o.result.Attempts), 10)
+	}
+	if o.result.Broken != nil {
+		b = field(b, "broken", clip(o.result.Broken.Error(), maxQuery))
+	}
+	if tx.WAF.Ran {
+		b = append(b, `,"waf":{"score":`...)
+		b = strconv.AppendInt(b, int64(tx.WAF.Score), 10)
+		b = append(b, `,"rules":[`...)
+		for i, id := range tx.WAF.Rules {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = strconv.AppendInt(b, int64(id), 10)
+		}
+		b = append(b, `]}`...)
+	}
+	if len(tx.Limits) > 0 {
+		b = append(b, `,"limits":{`...)
+		for i, l := range tx.Limits {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = quote(b, l.Name)
+			b = append(b, ':')
+			b = strconv.AppendInt(b, int64(l.Remaining), 10)
+		}
+		b = append(b, '}')
+	}
+	b = append(b, `,"stages":{`...)
+	var before time.Duration
+	for i, stage := range tx.Route.Stages {
+		end := tx.StageEnds(i)
+		if end == 0 {
+			break
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = quote(b, stage.Name())
+		b = append(b, ':')
+		b = strconv.AppendInt(b, int64(end-before), 10)
+		before = end
+	}
+	return append(b, '}')
+}
+
+// pathOf is the canonical path, or what the client sent when it was refused.
+func pathOf(tx *pipeline.Transaction) string {
+	if tx.Path != "" {
+		return tx.Path
+	}
+	return tx.Request.URL.EscapedPath()
+}
+
+// visibleQuery keeps the names of all parameters and the values of those that
+// the route lists; tokens and personal data travel in queries.
+func visibleQuery(raw string, route *pipeline.Route) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(raw, "&") {
+		if b.Len() > maxQuery {
+			b.WriteString("&...")
+			break
+		}
+		name, value, has := strings.Cut(part, "=")
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(clip(name, maxAgent))
+		if !has {
+			continue
+		}
+		b.WriteByte('=')
+		if listed(route, name) {
+			b.WriteString(clip(value, maxAgent))
+		} else {
+			b.WriteString("REDACTED")
+		}
+	}
+	return b.String()
+}
+
+func listed(route *pipeline.Route, name string) bool {
+	if route == nil {
+		return false
+	}
+	for _, q := range route.Queries {
+		if q == name {
+			return true
+		}
+	}
+	return false
+}
+
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "..."
+}
+
+func optional(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return field(b, name, value)
+}
+
+func field(b []byte, name, value string) []byte {
+	b = append(b, ',', '"')
+	b = append(b, name...)
+	b = append(b, `":`...)
+	return quote(b, value)
+}
+
+// quote appends s as a JSON string. Control characters are escaped, so that no
+// client can start a line of its own in the log; what is not UTF-8 becomes
+// U+FFFD.
+func quote(b []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+			i++
+		case c < 0x20 || c == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+			i++
+		case c < utf8.RuneSelf:
+			b = append(b, c)
+			i++
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			b = utf8.AppendRune(b, r)
+			i += n
+		}
+	}
+	return append(b, '"')
+}
+
+// traceID gives the trace id of a valid traceparent field (W3C Trace Context
+// section 3.2.2), or "".
+func traceID(h http.Header) string {
+	values := h["Traceparent"]
+	if len(values) != 1 || len(values[0]) < 55 {
+		return ""
+	}
+	v := values[0]
+	if v[2] != '-' || v[35] != '-' || v[52] != '-' {
+		return ""
+	}
+	for i := 3; i < 35; i++ {
+		if (v[i] < '0' || v[i] > '9') && (v[i] < 'a' || v[i] > 'f') {
+			return ""
+		}
+	}
+	return v[3:35]
+}

@@ -1,0 +1,267 @@
+// Package edge is where requests come in: it pins the snapshot, settles who the
+// client is and which path was asked, removes what clients may not say, runs
+// the stages, answers, and writes the one event of each request. It is the only
+// package that writes a refusal.
+package edge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
+)
+
+// Events takes finished event lines. Write must not block: a stalled reader
+// of the log may lose events, never stall requests.
+type Events interface {
+	Write(line []byte) (int, error)
+}
+
+// Config is what a Handler needs.
+type Config struct {
+	// Current gives the snapshot in force.
+	Current *pipeline.Current
+	// Events receives one line a request.
+	Events Events
+	// Unmatched counts the requests that no route took.
+	Unmatched pipeline.Meter
+	// Log is for faults of ours.
+	Log *slog.Logger
+}
+
+// Handler is the gateway's public handler.
+type Handler struct {
+	current   *pipeline.Current
+	events    Events
+	unmatched pipeline.Meter
+	log       *slog.Logger
+	pool      sync.Pool
+}
+
+// New returns the public handler.
+func New(c Config) (*Handler, error) {
+	if c.Current == nil || c.Events == nil || c.Unmatched == nil || c.Log == nil {
+		return nil, errors.New("edge: current, events, unmatched and log are all required")
+	}
+	h := &Handler{current: c.Current, events: c.Events, unmatched: c.Unmatched, log: c.Log}
+	h.pool.New = func() any { return &exchange{line: make([]byte, 0, 2048)} }
+	return h, nil
+}
+
+// exchange is the memory of one request, used again for later ones.
+type exchange struct {
+	tx   pipeline.Transaction
+	out  outcome
+	line []byte
+}
+
+// ServeHTTP runs one request through the pipeline.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := h.pool.Get().(*exchange)
+	x.tx.Reset()
+	x.out = outcome{}
+	tx := &x.tx
+	tx.Request, tx.Start, tx.ID = r, time.Now(), newID()
+	tx.Snapshot = h.current.Load()
+	w.Header()["X-Request-Id"] = []string{tx.ID}
+	defer h.finish(x)
+	defer h.recover(w, x)
+
+	if denial := h.prepare(w, tx); denial != nil {
+		x.out.decision.Problem = denial
+		h.answer(w, x)
+		return
+	}
+	if x.out.decision = pipeline.Decide(tx); x.out.decision.Kind != pipeline.Allow {
+		h.answer(w, x)
+		return
+	}
+	result, err := tx.Route.Forward.Forward(w, tx)
+	x.out.result = result
+	x.out.status = result.Status
+	if err != nil {
+		x.out.decision.Stage = "forward"
+		var p *problem.Problem
+		if !errors.As(err, &p) {
+			p = problem.New(problem.BadGateway, "").Because(err)
+		}
+		x.out.decision.Problem = p
+		h.answer(w, x)
+		return
+	}
+	if result.Broken != nil {
+		// The status is out already; only a broken connection tells the client
+		// that the body is not whole.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// prepare is what happens to every request before its route is known, and up
+// to the bound on its body.
+func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *problem.Problem {
+	r := tx.Request
+	if tx.Snapshot == nil {
+		return problem.New(problem.Unavailable, "").Because(errors.New("no policy is loaded")).With("Retry-After", "1")
+	}
+	if r.ProtoMajor == 1 && r.ProtoMinor > 1 || len(r.Header) > maxFields {
+		return problem.New(problem.BadRequest, "The request has an unknown version or too many header fields.")
+	}
+	var err error
+	if tx.Source, err = source(r, tx.Snapshot.Trusted); err != nil {
+		return problem.New(problem.BadRequest, "The client address cannot be told.").Because(err)
+	}
+	removeOwned(r.Header)
+	host, ok := canonicalHost(r.Host)
+	if !ok || !tx.Snapshot.Hosts[host] {
+		return problem.New(problem.WrongHost, "").Because(fmt.Errorf("host %q is not in hosts", clip(r.Host, 64)))
+	}
+	tx.Host = host
+	if err := h.canonical(tx); err != nil {
+		return problem.New(problem.AmbiguousPath, "Send the path and query in their plain spelling: "+err.Error()+".").Because(err)
+	}
+	if denial := match(tx); denial != nil {
+		return denial
+	}
+	if upgrade := r.Header["Upgrade"]; upgrade != nil && r.ProtoMajor == 1 && !(tx.Route.WebSocket && len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")) {
+		return problem.New(problem.BadRequest, "This upgrade is not served here.")
+	}
+	if tx.Route.Timeout > 0 {
+		h.deadlines(w, tx)
+	}
+	if err := boundBody(w, tx); err != nil {
+		denial, _ := errors.AsType[*problem.Problem](err)
+		return denial
+	}
+	return nil
+}
+
+// canonical settles path and query and gives the request that one spelling.
+func (h *Handler) canonical(tx *pipeline.Transaction) error {
+	r := tx.Request
+	raw, query, _ := strings.Cut(r.RequestURI, "?")
+	if strings.Contains(r.RequestURI, "#") {
+		return errors.New("the target holds a fragment")
+	}
+	path, err := CanonicalPath(raw)
+	if err != nil {
+		return err
+	}
+	if err := CheckQuery(query); err != nil {
+		return err
+	}
+	if path != raw {
+		decoded, err := url.PathUnescape(path)
+		if err != nil {
+			return err
+		}
+		r.URL.Path, r.URL.RawPath = decoded, ""
+		r.RequestURI = path
+		if r.URL.RawQuery != "" {
+			r.RequestURI += "?" + r.URL.RawQuery
+		}
+	}
+	tx.Path = path
+	return nil
+}
+
+// match finds the route and decodes its parameters; a slash cannot be among
+// what is decoded.
+func match(tx *pipeline.Transaction) *problem.Problem {
+	r := tx.Request
+	tx.Route, tx.Params = tx.Snapshot.Match(r.Method, tx.Path, tx.Params)
+	if tx.Route == nil {
+		if allowed := tx.Snapshot.Allowed(tx.Path); allowed != "" {
+			return problem.New(problem.MethodNotAllowed, "").With("Allow", allowed)
+		}
+		return problem.New(problem.NotFound, "")
+	}
+	for i := range tx.Params {
+		if strings.IndexByte(tx.Params[i].Value, '%') >= 0 {
+			value, err := url.PathUnescape(tx.Params[i].Value)
+			if err != nil {
+				return problem.New(problem.AmbiguousPath, "").Because(err)
+			}
+			tx.Params[i].Value = value
+		}
+	}
+	return nil
+}
+
+// longExchange is the route timeout from which the server's own bounds on
+// reading and writing would cut an exchange short.
+const longExchange = 20 * time.Second
+
+// deadlines lets slow routes outlive the server's bounds, by their own bound.
+func (h *Handler) deadlines(w http.ResponseWriter, tx *pipeline.Transaction) {
+	if tx.Route.Timeout < longExchange {
+		return
+	}
+	until := tx.Start.Add(tx.Route.Timeout + 5*time.Second)
+	rc := http.NewResponseController(w)
+	if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil {
+		h.log.Warn("cannot move the deadlines of a slow route", "route", tx.Route.Name, "error", err)
+	}
+}
+
+// answer writes the refusal that the decision holds. Only faults are logged;
+// what clients did stands in the event.
+func (h *Handler) answer(w http.ResponseWriter, x *exchange) {
+	p := x.out.decision.Problem
+	x.out.status = p.Status()
+	if p.Code == problem.Internal || x.out.decision.Kind == pipeline.Fault && p.Code == problem.Unavailable {
+		h.log.Error("a request failed on our side", "request_id", x.tx.ID, "stage", x.out.decision.Stage, "error", p.Error())
+	}
+	for name, values := range x.tx.Header {
+		w.Header()[name] = values
+	}
+	problem.Write(w, x.tx.Request, p, x.tx.ID)
+}
+
+// recover turns a panic of ours into 500 when nothing was sent, and into a
+// broken connection otherwise: half an answer must not look whole.
+func (h *Handler) recover(w http.ResponseWriter, x *exchange) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	h.log.Error("a request panicked", "request_id", x.tx.ID, "panic", fmt.Sprint(cause), "stack", string(bytes.TrimSpace(debug.Stack())))
+	forwarding := x.out.decision.Kind == pipeline.Allow
+	x.out.decision.Kind = pipeline.Fault
+	x.out.decision.Problem = problem.New(problem.Internal, "").Because(fmt.Errorf("panic: %v", cause))
+	x.out.status = http.StatusInternalServerError
+	if forwarding {
+		panic(http.ErrAbortHandler)
+	}
+	problem.Write(w, x.tx.Request, x.out.decision.Problem, x.tx.ID)
+}
+
+// finish runs the clean-ups, counts, and writes the event, exactly once.
+func (h *Handler) finish(x *exchange) {
+	tx := &x.tx
+	tx.Done()
+	x.out.took = time.Since(tx.Start)
+	meter := h.unmatched
+	if tx.Route != nil {
+		meter = tx.Route.Meter
+	}
+	meter.Observe(x.out.decision.Kind, x.out.status, x.out.took)
+	x.out.trace = traceID(tx.Request.Header)
+	x.line = appendEvent(x.line[:0], tx, &x.out)
+	// The writer counts what it has to drop; there is nobody else to tell.
+	_, _ = h.events.Write(x.line)
+	if tx.Request.Body == nil || tx.Request.Body == http.NoBody {
+		h.pool.Put(x) // with a body, the transport may still be reading through the transaction
+	}
+}

@@ -1,0 +1,295 @@
+package edge_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"portcullis/authserver/token"
+	"portcullis/gateway/internal/edge"
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
+)
+
+// lines collects events.
+type lines struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+	got chan struct{}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all.Write(p)
+	l.got <- struct{}{}
+	return len(p), nil
+}
+
+// last waits for one event and gives it decoded.
+func (l *lines) last(t *testing.T) map[string]any {
+	t.Helper()
+	<-l.got
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := bytes.TrimRight(l.all.Bytes(), "\n")
+	text = text[bytes.LastIndexByte(text, '\n')+1:]
+	var event map[string]any
+	if err := json.Unmarshal(text, &event); err != nil {
+		t.Fatalf("event is not JSON: %v: %s", err, text)
+	}
+	return event
+}
+
+type stageFunc struct {
+	name   string
+	decide func(tx *pipeline.Transaction) error
+}
+
+func (s stageFunc) Name() string                          { return s.name }
+func (s stageFunc) Decide(tx *pipeline.Transaction) error { return s.decide(tx) }
+
+type forwardFunc func(w http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error)
+
+func (f forwardFunc) Forward(w http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+	return f(w, tx)
+}
+
+type meter struct{}
+
+func (meter) Observe(pipeline.Kind, int, time.Duration) {}
+
+// echo answers with what a service would see.
+func echo(w http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "path=%s query=%s source=%s id=%s\n", tx.Path, tx.Request.URL.RawQuery, tx.Source, tx.ID)
+	for name, values := range tx.Request.Header {
+		fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(values, "|"))
+	}
+	if _, err := io.Copy(io.Discard, tx.Request.Body); err != nil {
+		return pipeline.Result{}, problem.New(problem.BadRequest, "").Because(tx.ClientErr())
+	}
+	n, _ := io.WriteString(w, b.String())
+	return pipeline.Result{Status: 200, Bytes: int64(n), Endpoint: "http://echo", Attempts: 1}, nil
+}
+
+func serve(t *testing.T, routes ...*pipeline.Route) (*httptest.Server, *lines) {
+	t.Helper()
+	s := &pipeline.Snapshot{
+		Version: "v1", Hosts: map[string]bool{"127.0.0.1": true, "localhost": true},
+		Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+	}
+	for _, shared := range routes {
+		route := *shared // subtests share the routes they are given
+		r := &route
+		s.Routes = append(s.Routes, r)
+		if r.Body == 0 {
+			r.Body = 1 << 10
+		}
+		if r.Forward == nil {
+			r.Forward = forwardFunc(echo)
+		}
+		r.Meter = meter{}
+	}
+	s.Index()
+	current := &pipeline.Current{}
+	current.Store(s)
+	events := &lines{got: make(chan struct{}, 100)}
+	h, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meter{}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server, events
+}
+
+// raw sends bytes as they are and gives status and body.
+func raw(t *testing.T, server *httptest.Server, request string) (int, string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(body)
+}
+
+func TestHandlerAnswers(t *testing.T) {
+	t.Parallel()
+	hotels := &pipeline.Route{Name: "hotels", Method: "GET", Pattern: "/v1/hotels"}
+	post := &pipeline.Route{Name: "post", Method: "POST", Pattern: "/v1/hotels", Body: 16}
+	denied := &pipeline.Route{Name: "denied", Method: "GET", Pattern: "/denied", Stages: []pipeline.Stage{
+		stageFunc{"authorize", func(tx *pipeline.Transaction) error { tx.Rule = "r1"; return problem.New(problem.Forbidden, "") }},
+	}}
+	fault := &pipeline.Route{Name: "fault", Method: "GET", Pattern: "/fault", Stages: []pipeline.Stage{
+		stageFunc{"inspect", func(*pipeline.Transaction) error { return errors.New("engine broke: secret detail") }},
+	}}
+	panics := &pipeline.Route{Name: "panics", Method: "GET", Pattern: "/panics", Stages: []pipeline.Stage{
+		stageFunc{"inspect", func(*pipeline.Transaction) error { panic("secret detail") }},
+	}}
+	broken := &pipeline.Route{Name: "broken", Method: "GET", Pattern: "/upstream-broken", Forward: forwardFunc(func(http.ResponseWriter, *pipeline.Transaction) (pipeline.Result, error) {
+		return pipeline.Result{}, errors.New("dial 10.0.0.1: secret detail")
+	})}
+	cases := map[string]struct {
+		request    string
+		wantStatus int
+		wantCode   string
+		wantStage  string
+	}{
+		"a route is forwarded":                        {"GET /v1/hotels?city=a HTTP/1.1\r\nHost: localhost\r\n\r\n", 200, "", ""},
+		"HEAD is served by the GET route":             {"HEAD /v1/hotels HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 200, "", ""},
+		"an unknown path is 404":                      {"GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, "not_found", ""},
+		"another method is 405":                       {"DELETE /v1/hotels HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed", ""},
+		"a method nobody knows is 405":                {"FROB /v1/hotels HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed", ""},
+		"another host is 421":                         {"GET /v1/hotels HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421, "wrong_host", ""},
+		"a host in capitals with a port is the same":  {"GET /v1/hotels HTTP/1.1\r\nHost: LOCALHOST:8443\r\n\r\n", 200, "", ""},
+		"a host with user info is 400 or 421":         {"GET /v1/hotels HTTP/1.1\r\nHost: localhost:x\r\n\r\n", 421, "wrong_host", ""},
+		"absolute form is 400":                        {"GET http://localhost/v1/hotels HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
+		"an ambiguous path is 400":                    {"GET /v1/x/..%2fhotels HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
+		"a fragment is 400":                           {"GET /v1/hotels#x HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
+		"a semicolon in the query is 400":             {"GET /v1/hotels?a=1;b=2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
+		"an unknown minor version is 400":             {"GET /v1/hotels HTTP/1.2\r\nHost: localhost\r\n\r\n", 400, "bad_request", ""},
+		"an upgrade to h2c is 400":                    {"GET /v1/hotels HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 400, "bad_request", ""},
+		"a websocket the route does not serve is 400": {"GET /v1/hotels HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400, "bad_request", ""},
+		"a declared body over the bound is 413":       {"POST /v1/hotels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n12345678901234567", 413, "body_too_large", ""},
+		"a body within the bound passes":              {"POST /v1/hotels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 200, "", ""},
+		"a denial is the stage's":                     {"GET /denied HTTP/1.1\r\nHost: localhost\r\n\r\n", 403, "forbidden", "authorize"},
+		"a fault of a stage is 503":                   {"GET /fault HTTP/1.1\r\nHost: localhost\r\n\r\n", 503, "unavailable", "inspect"},
+		"a panic of a stage is 500":                   {"GET /panics HTTP/1.1\r\nHost: localhost\r\n\r\n", 500, "internal", ""},
+		"a forward that fails is 502":                 {"GET /upstream-broken HTTP/1.1\r\nHost: localhost\r\n\r\n", 502, "bad_gateway", "forward"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, events := serve(t, hotels, post, denied, fault, panics, broken)
+			status, body := raw(t, server, c.request)
+			if status != c.wantStatus {
+				t.Errorf("status %d, want %d: %s", status, c.wantStatus, body)
+			}
+			if c.wantCode != "" && !strings.Contains(body, `"code":"`+c.wantCode+`"`) {
+				t.Errorf("the answer does not hold code %q: %s", c.wantCode, body)
+			}
+			if strings.Contains(body, "secret detail") {
+				t.Errorf("the answer tells a private cause: %s", body)
+			}
+			event := events.last(t)
+			inner := event["portcullis"].(map[string]any)
+			if got := event["http.response.status_code"]; got != float64(c.wantStatus) {
+				t.Errorf("the event has status %v, want %d", got, c.wantStatus)
+			}
+			if code, _ := inner["code"].(string); code != c.wantCode {
+				t.Errorf("the event has code %q, want %q", code, c.wantCode)
+			}
+			if stage, _ := inner["stage"].(string); stage != c.wantStage {
+				t.Errorf("the event has stage %q, want %q", stage, c.wantStage)
+			}
+		})
+	}
+}
+
+func TestOwnedHeadersNeverPass(t *testing.T) {
+	t.Parallel()
+	server, _ := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	var b strings.Builder
+	b.WriteString("GET / HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nX-Custom: kept\r\n")
+	for _, name := range []string{
+		"X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST", "X-Forwarded-Prefix", "X-Forwarded-User", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP",
+		"X-Request-ID", "X_User", "X_Forwarded_For", "X-User-Id", "X-Auth-Request-User", "Remote-User", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
+		"Portcullis-Subject", "portcullis-client", "Proxy-Authorization", "Proxy", "Via", "X-SSL-Client-CN", "Client-Cert", "X-Client-IP",
+	} {
+		b.WriteString(name + ": spoofed\r\n")
+	}
+	b.WriteString("\r\n")
+	status, body := raw(t, server, b.String())
+	if status != 200 || strings.Contains(body, "spoofed") {
+		t.Errorf("status %d, the service sees: %s", status, body)
+	}
+	if !strings.Contains(body, "X-Custom: kept") {
+		t.Errorf("an ordinary field was lost: %s", body)
+	}
+}
+
+func TestAClientThatBreaksItsBodyIsKnownAsTheOneWhoFailed(t *testing.T) {
+	t.Parallel()
+	failed := make(chan error, 1)
+	route := &pipeline.Route{Name: "r", Method: "POST", Pattern: "/", Forward: forwardFunc(func(_ http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+		_, err := io.Copy(io.Discard, tx.Request.Body)
+		failed <- tx.ClientErr()
+		return pipeline.Result{}, problem.New(problem.BadRequest, "").Because(err)
+	})}
+	server, _ := serve(t, route)
+	status, _ := raw(t, server, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+	if err := <-failed; err == nil || status != 400 {
+		t.Errorf("client error %v, status %d; want an error and 400", err, status)
+	}
+}
+
+func TestAnEventHoldsWhatDecidedAndNoSecret(t *testing.T) {
+	t.Parallel()
+	route := &pipeline.Route{
+		Name: "search", Method: "GET", Pattern: "/v1/hotels", Place: "routes/search.yaml:4", Queries: []string{"city"},
+		Stages: []pipeline.Stage{stageFunc{"authenticate", func(tx *pipeline.Transaction) error {
+			tx.Principal = &token.Principal{Issuer: "hotel", Subject: "g-7", Client: "demo", Scopes: []string{"search:read"}, TokenID: "jti-1"}
+			tx.Rule = "allow (routes/search.yaml:6)"
+			return nil
+		}}},
+	}
+	server, events := serve(t, route)
+	raw(t, server, "GET /v1/hotels?city=Helsinki&access_token=CANARY HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer CANARY\r\nCookie: s=CANARY\r\nUser-Agent: a\"b\\\xff\r\nTraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n")
+	event := events.last(t)
+	if text, _ := json.Marshal(event); bytes.Contains(text, []byte("CANARY")) {
+		t.Errorf("the event holds a secret: %s", text)
+	}
+	inner := event["portcullis"].(map[string]any)
+	for name, pair := range map[string][2]any{
+		"query": {event["url.query"], "city=Helsinki&access_token=REDACTED"}, "subject": {event["user.id"], "g-7"}, "trace": {event["trace.id"], "0af7651916cd43dd8448eb211c80319c"},
+		"decision": {inner["decision"], "allow"}, "route": {inner["route"], "search"}, "rule": {inner["rule"], "allow (routes/search.yaml:6)"}, "policy": {inner["policy"], "v1"},
+		"source": {event["client.ip"], "127.0.0.1"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: got %v, want %v", name, pair[0], pair[1])
+		}
+	}
+}
+
+func TestAResponseThatBreaksMidwayIsAborted(t *testing.T) {
+	t.Parallel()
+	route := &pipeline.Route{Name: "r", Method: "GET", Pattern: "/", Forward: forwardFunc(func(w http.ResponseWriter, _ *pipeline.Transaction) (pipeline.Result, error) {
+		_, _ = io.WriteString(w, "half")
+		return pipeline.Result{Status: 200, Bytes: 4, Broken: errors.New("upstream went away")}, nil
+	})}
+	server, events := serve(t, route)
+	res, err := http.Get(server.URL)
+	if err == nil {
+		_, err = io.ReadAll(res.Body)
+		res.Body.Close()
+	}
+	if err == nil {
+		t.Error("half an answer looked whole")
+	}
+	if got := events.last(t)["portcullis"].(map[string]any)["broken"]; got != "upstream went away" {
+		t.Errorf("the event says %v", got)
+	}
+}

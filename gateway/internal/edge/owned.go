@@ -1,0 +1,60 @@
+package edge
+
+import (
+	"net/http"
+	"strings"
+)
+
+// maxFields bounds the header fields of a request; every stage walks them.
+const maxFields = 100
+
+// removeOwned deletes every field that the gateway sets or that a service
+// might trust: who the client is, where it came from, what it asked first.
+// From outside they can only be lies. Names with an underscore go too: CGI-like
+// backends read X_User as X-User (CVE-2025-64484).
+func removeOwned(h http.Header) {
+	for name := range h {
+		if owned(name) {
+			delete(h, name)
+		}
+	}
+}
+
+func owned(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		return true
+	}
+	switch name[0] {
+	case 'X':
+		return ownedX(name)
+	case 'P':
+		return strings.HasPrefix(name, "Portcullis-") || strings.HasPrefix(name, "Proxy")
+	case 'F':
+		return name == "Forwarded" || name == "From" || name == "Front-End-Https"
+	case 'T':
+		return name == "True-Client-Ip"
+	case 'C':
+		return name == "Client-Ip" || name == "Cf-Connecting-Ip" || name == "Client-Cert" || name == "Client-Cert-Chain"
+	case 'R':
+		return name == "Remote-User" || name == "Remote-Addr"
+	case 'S':
+		return strings.HasPrefix(name, "Ssl-")
+	case 'V':
+		return name == "Via"
+	}
+	return false
+}
+
+// ownedX judges the X- names. Prefixes, not a list: what matters is that no new
+// spelling of "I am the proxy, and this is the user" slips through.
+func ownedX(name string) bool {
+	for _, prefix := range [...]string{
+		"X-Forwarded", "X-Real-", "X-Client-", "X-Cluster-Client", "X-Original-", "X-Rewrite-", "X-Envoy-",
+		"X-User", "X-Auth", "X-Remote-", "X-Authenticated-", "X-Ssl-", "X-Http-Method", "X-Method-Override", "X-Request-Id", "X-Request-Deadline", "X-Gateway-",
+	} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return name == "X-Host" || name == "X-Api-Version-Override" || name == "X-Principal" || name == "X-Subject"
+}

@@ -1,0 +1,165 @@
+package edge
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxPath bounds the path in bytes: longer ones serve no API and cost every
+// stage that reads them.
+const maxPath = 4096
+
+// CanonicalPath returns the one spelling of a request path that router, stages,
+// events and upstream all use: unreserved characters decoded once, the hex of
+// every remaining escape in upper case. A path that a backend could read in
+// another way than we do is refused, never repaired: Envoy, Traefik and others
+// were bypassed by each of these spellings (CVE-2019-9901, CVE-2021-29492,
+// CVE-2025-66490).
+func CanonicalPath(raw string) (string, error) {
+	if len(raw) > maxPath {
+		return "", errors.New("the path is longer than 4096 bytes")
+	}
+	if raw == "" || raw[0] != '/' {
+		return "", errors.New("the path does not begin with a slash")
+	}
+	escaped := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '%':
+			escaped = true
+		case c == '\\':
+			return "", errors.New("the path holds a backslash")
+		case c == ';':
+			return "", errors.New("the path holds a path parameter")
+		case !pathChar(c):
+			return "", errors.New("the path holds a character that must be escaped")
+		}
+	}
+	path := raw
+	if escaped {
+		var err error
+		if path, err = decodeOnce(raw); err != nil {
+			return "", err
+		}
+	}
+	return path, checkSegments(path)
+}
+
+// checkSegments refuses what decoders collapse or resolve: empty segments and
+// dot segments. It looks at the decoded path, so %2e%2e is seen as "..".
+func checkSegments(path string) error {
+	for i := 0; i+1 < len(path); i++ {
+		if path[i] != '/' {
+			continue
+		}
+		rest := path[i+1:]
+		if rest[0] == '/' {
+			return errors.New("the path holds an empty segment")
+		}
+		if rest[0] == '.' {
+			segment, _, _ := strings.Cut(rest, "/")
+			if segment == "." || segment == ".." {
+				return errors.New("the path holds a dot segment")
+			}
+		}
+	}
+	return nil
+}
+
+// decodeOnce decodes escaped unreserved characters and normalises the other
+// escapes. Escapes of characters with a meaning of their own are refused, and
+// so is what does not decode to UTF-8: an overlong encoding of "/" or "." is
+// read as that character by lenient decoders.
+func decodeOnce(raw string) (string, error) {
+	out := make([]byte, 0, len(raw))
+	plain := make([]byte, 0, len(raw)) // fully decoded, to check its UTF-8 and its spaces
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '%' {
+			out, plain = append(out, raw[i]), append(plain, raw[i])
+			continue
+		}
+		if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
+			return "", errors.New("the path holds a broken escape")
+		}
+		c := fromHex(raw[i+1])<<4 | fromHex(raw[i+2])
+		i += 2
+		switch {
+		case c == '/' || c == '\\':
+			return "", errors.New("the path holds an escaped slash or backslash")
+		case c == '%':
+			return "", errors.New("the path is escaped twice")
+		case c == ';' || c == '?' || c == '#':
+			return "", errors.New("the path holds an escaped delimiter")
+		case c < 0x20 || c == 0x7f:
+			return "", errors.New("the path holds an escaped control character")
+		case unreserved(c):
+			out = append(out, c)
+		default:
+			const digits = "0123456789ABCDEF"
+			out = append(out, '%', digits[c>>4], digits[c&15])
+		}
+		plain = append(plain, c)
+	}
+	if !utf8.Valid(plain) {
+		return "", errors.New("the path is not UTF-8 once decoded")
+	}
+	// Some backends trim segments: "/admin%20" would be "/admin" to them.
+	for i, c := range plain {
+		if c == ' ' && (plain[i-1] == '/' || i+1 == len(plain) || plain[i+1] == '/') {
+			return "", errors.New("a path segment begins or ends with a space")
+		}
+	}
+	return string(out), nil
+}
+
+// CheckQuery refuses queries that parsers read differently: semicolons as
+// separators (golang.org/issue/25192), broken escapes, raw control and
+// non-ASCII bytes.
+func CheckQuery(raw string) error {
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == ';':
+			return errors.New("the query holds a semicolon")
+		case c == '%':
+			if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
+				return errors.New("the query holds a broken escape")
+			}
+		case c <= ' ' || c >= 0x7f || c == '#' || c == '\\':
+			return errors.New("the query holds a character that must be escaped")
+		}
+	}
+	return nil
+}
+
+// pathChar is RFC 3986 pchar, "/" and "%", without ";".
+func pathChar(c byte) bool {
+	if unreserved(c) {
+		return true
+	}
+	switch c {
+	case '/', '%', '!', '$', '&', '\'', '(', ')', '*', '+', ',', '=', ':', '@':
+		return true
+	}
+	return false
+}
+
+// unreserved is RFC 3986 section 2.3.
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func fromHex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c <= 'F':
+		return c - 'A' + 10
+	default:
+		return c - 'a' + 10
+	}
+}
