@@ -1,0 +1,163 @@
+package token
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"portcullis/services/problem"
+)
+
+// The fields in which a delegate says on whose behalf it calls. The edge
+// removes them from every request that comes from outside.
+const (
+	SubjectField = "Portcullis-Subject"
+	ClientField  = "Portcullis-Client"
+)
+
+// GuardConfig is whom a service lets in.
+type GuardConfig struct {
+	Verifier *Verifier
+	// Realm is what challenges call the service.
+	Realm string
+	// Delegates are the clients that may say on whose behalf they call.
+	Delegates []string
+	// Peer names the other end of a connection by its verified certificate
+	// (certs.Peer). When set, a delegate's certificate must carry the name of
+	// its client: a delegate's stolen token is then worth nothing to another
+	// service. When nil, any verified certificate will do.
+	Peer func(*tls.ConnectionState) (name string, ok bool)
+	// RequestID finds the id that a problem shows; nil shows none.
+	RequestID func(*http.Request) string
+	// Refused is told of every refusal, with its private cause; nil for none.
+	Refused func(*http.Request, *problem.Problem)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Guard lets requests with a good access token through to a handler.
+type Guard struct{ cfg GuardConfig }
+
+// NewGuard returns a guard.
+func NewGuard(cfg GuardConfig) (*Guard, error) {
+	if cfg.Verifier == nil {
+		return nil, errors.New("a guard needs a verifier")
+	}
+	if cfg.RequestID == nil {
+		cfg.RequestID = func(*http.Request) string { return "" }
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Guard{cfg}, nil
+}
+
+// Require returns middleware that passes on requests whose token has all of
+// scopes, with the principal in their context; see FromContext.
+func (g *Guard) Require(scopes ...string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			principal, err := g.admit(r, scopes)
+			if err != nil {
+				p, ok := errors.AsType[*problem.Problem](err)
+				if !ok {
+					p = problem.New(problem.Internal, "").Because(err)
+				}
+				if g.cfg.Refused != nil {
+					g.cfg.Refused(r, p)
+				}
+				problem.Write(w, r, Challenge(p, g.cfg.Realm, scopes...), g.cfg.RequestID(r))
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), principal)))
+		})
+	}
+}
+
+func (g *Guard) admit(r *http.Request, scopes []string) (*Principal, error) {
+	raw, err := Bearer(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	caller, err := g.cfg.Verifier.Verify(r.Context(), raw, g.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	for _, scope := range scopes {
+		if !caller.Has(scope) {
+			return nil, problem.New(problem.InsufficientScope, "").
+				Because(fmt.Errorf("client %q lacks scope %q", caller.Client, scope))
+		}
+	}
+	return g.behalf(r, caller)
+}
+
+// behalf is the principal a delegate speaks for, or the caller itself where
+// nobody is named. Whoever names someone without being allowed to is refused
+// and not merely ignored: it is an attack or a mistake, and both want to be
+// seen.
+func (g *Guard) behalf(r *http.Request, caller *Principal) (*Principal, error) {
+	subjects, clients := r.Header[SubjectField], r.Header[ClientField]
+	if len(subjects) == 0 && len(clients) == 0 {
+		return caller, nil
+	}
+	if !slices.Contains(g.cfg.Delegates, caller.Client) {
+		return nil, forbidden("client %q may not speak for others", caller.Client)
+	}
+	if err := g.proved(r.TLS, caller.Client); err != nil {
+		return nil, err
+	}
+	if len(subjects) != 1 || len(clients) > 1 {
+		return nil, forbidden("client %q names %d subjects and %d clients", caller.Client, len(subjects), len(clients))
+	}
+	// A copy: the caller's own principal is shared with other requests.
+	principal := *caller
+	principal.Actor, principal.Subject = caller.Client, strings.Clone(subjects[0])
+	if err := checkText(principal.Subject); err != nil {
+		return nil, forbidden("the subject that client %q names %w", caller.Client, err)
+	}
+	if len(clients) == 1 {
+		principal.Client = clients[0]
+		if err := checkText(principal.Client); err != nil {
+			return nil, forbidden("the client that client %q names %w", caller.Client, err)
+		}
+	}
+	return &principal, nil
+}
+
+// proved checks that the delegate itself is at the other end, not someone who
+// got hold of its token.
+func (g *Guard) proved(cs *tls.ConnectionState, client string) error {
+	if cs == nil || len(cs.VerifiedChains) == 0 {
+		return forbidden("client %q speaks for others without a client certificate", client)
+	}
+	if g.cfg.Peer == nil {
+		return nil
+	}
+	if name, ok := g.cfg.Peer(cs); !ok || name != client {
+		return forbidden("client %q speaks for others with the certificate of %q", client, name)
+	}
+	return nil
+}
+
+func forbidden(format string, args ...any) *problem.Problem {
+	return problem.New(problem.Forbidden, "").Because(fmt.Errorf(format, args...))
+}
+
+type contextKey struct{}
+
+// NewContext returns ctx with the principal who calls.
+func NewContext(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, contextKey{}, p)
+}
+
+// FromContext returns the principal a Guard let through.
+func FromContext(ctx context.Context) (*Principal, bool) {
+	p, ok := ctx.Value(contextKey{}).(*Principal)
+	return p, ok
+}

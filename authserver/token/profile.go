@@ -1,0 +1,88 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+var errExpired = errors.New("the token has expired")
+
+// read turns claims into a principal, by the issuer's profile. from is the
+// time from which the token is good, skew not yet taken off.
+func (i *Issuer) read(c members, now time.Time, skew time.Duration) (p *Principal, from time.Time, err error) {
+	p = &Principal{Issuer: i.cfg.Name}
+	if p.Audience, err = c.texts("aud", maxAudiences); err != nil {
+		return nil, from, err
+	}
+	if !slices.Contains(p.Audience, i.cfg.Audience) {
+		return nil, from, fmt.Errorf("aud %q is not for %q", p.Audience, i.cfg.Audience)
+	}
+	if p.Expires, from, err = i.window(c, now, skew); err != nil {
+		return nil, from, err
+	}
+	for name, want := range i.cfg.Require {
+		if got, ok := c[name].(string); !ok || got != want {
+			return nil, from, fmt.Errorf("claim %s is not %q as issuer %q requires", name, want, i.cfg.Name)
+		}
+	}
+	if _, bound := c["cnf"]; bound {
+		// The holder must prove a key; to take the token without the proof
+		// would make a stolen one as good as the real one.
+		return nil, from, errors.New("the token is bound to a key (cnf) and not a bearer token")
+	}
+	if p.Subject, err = c.text("sub"); err != nil {
+		return nil, from, err
+	}
+	if p.Client, err = c.text(i.cfg.ClientClaim); err != nil {
+		return nil, from, err
+	}
+	if _, present := c["jti"]; present || i.cfg.Profile == RFC9068 {
+		if p.TokenID, err = c.text("jti"); err != nil {
+			return nil, from, err
+		}
+	}
+	if p.Scopes, err = c.scopes(i.cfg.ScopeClaim, i.cfg.Profile == JWT); err != nil {
+		return nil, from, err
+	}
+	if p.Actor, err = c.actor(); err != nil {
+		return nil, from, err
+	}
+	return p, from, nil
+}
+
+// window checks the times of a token. All three comparisons forgive skew.
+func (i *Issuer) window(c members, now time.Time, skew time.Duration) (expires, from time.Time, err error) {
+	expires, hasExpires, err := c.when("exp")
+	if err != nil {
+		return expires, from, err
+	}
+	issued, hasIssued, err := c.when("iat")
+	if err != nil {
+		return expires, from, err
+	}
+	notBefore, hasNotBefore, err := c.when("nbf")
+	if err != nil {
+		return expires, from, err
+	}
+	from = issued
+	if hasNotBefore && notBefore.After(from) {
+		from = notBefore
+	}
+	switch {
+	case !hasExpires:
+		err = errors.New("exp is missing")
+	case !hasIssued:
+		err = errors.New("iat is missing")
+	case !now.Before(expires.Add(skew)):
+		err = fmt.Errorf("%w at %s", errExpired, expires.UTC().Format(time.RFC3339))
+	case now.Before(from.Add(-skew)):
+		err = fmt.Errorf("the token is not good before %s", from.UTC().Format(time.RFC3339))
+	case expires.Before(issued):
+		err = errors.New("exp is before iat")
+	case expires.Sub(issued) > i.cfg.Lifetime:
+		err = fmt.Errorf("the token lives %s, longer than %s", expires.Sub(issued), i.cfg.Lifetime)
+	}
+	return expires, from, err
+}

@@ -1,0 +1,178 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"portcullis/services/problem"
+)
+
+const (
+	defaultSkew    = 30 * time.Second
+	defaultEntries = 16384
+	maxEntries     = 1 << 20
+)
+
+// VerifierConfig is whose tokens are accepted.
+type VerifierConfig struct {
+	// Issuers, each with another URL.
+	Issuers []*Issuer
+	// Skew is how far clocks may differ, both ways; default 30 s.
+	Skew time.Duration
+	// CacheEntries bounds the verified tokens remembered; default 16384.
+	CacheEntries int
+}
+
+// Verifier checks access tokens. It is safe for concurrent use.
+type Verifier struct {
+	issuers map[string]*Issuer // by URL
+	skew    time.Duration
+	cache   *cache
+}
+
+// NewVerifier returns a verifier; it fetches nothing.
+func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
+	if len(cfg.Issuers) == 0 {
+		return nil, errors.New("a verifier needs at least one issuer")
+	}
+	if cfg.Skew < 0 || cfg.Skew > 5*time.Minute {
+		return nil, fmt.Errorf("a skew of %s is out of bounds: 0 to 5m", cfg.Skew)
+	}
+	if cfg.Skew == 0 {
+		cfg.Skew = defaultSkew
+	}
+	if cfg.CacheEntries <= 0 {
+		cfg.CacheEntries = defaultEntries
+	}
+	v := &Verifier{
+		issuers: make(map[string]*Issuer, len(cfg.Issuers)),
+		skew:    cfg.Skew,
+		cache:   newCache(min(cfg.CacheEntries, maxEntries)),
+	}
+	for _, i := range cfg.Issuers {
+		if other, twice := v.issuers[i.cfg.URL]; twice {
+			return nil, fmt.Errorf("issuers %q and %q have the same URL %q: a token could not tell which is meant", other.cfg.Name, i.cfg.Name, i.cfg.URL)
+		}
+		v.issuers[i.cfg.URL] = i
+	}
+	return v, nil
+}
+
+// Verify checks a token as RFC 9068 4 and RFC 8725 ask and says who calls. A
+// token it has seen in the last minute costs a hash and a look-up. The error is
+// a *problem.Problem: invalid_token, with the exact reason as its private
+// cause, or issuer_unavailable when the keys to check it are missing.
+func (v *Verifier) Verify(ctx context.Context, raw string, now time.Time) (*Principal, error) {
+	if len(raw) > maxToken {
+		return nil, invalid(fmt.Errorf("the token has %d bytes, more than %d", len(raw), maxToken))
+	}
+	key := v.cache.key(raw)
+	if hit := v.cache.get(&key, now); hit != nil {
+		hit.issuer.refreshIfDue(now)
+		return hit.principal, nil
+	}
+	return v.verify(ctx, raw, key, now)
+}
+
+// verify takes the cheap checks first: what is expired, misaddressed or badly
+// made costs no key and no cryptography.
+func (v *Verifier) verify(ctx context.Context, raw string, key digest, now time.Time) (*Principal, error) {
+	e, err := open(raw)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	issuer, claims, err := v.issuer(e)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	if err := issuer.accepts(e); err != nil {
+		return nil, invalid(err)
+	}
+	principal, from, err := issuer.read(claims, now, v.skew)
+	if err != nil {
+		return nil, invalid(err)
+	}
+
+	public, generation, err := issuer.key(ctx, e.kid)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	if err := checkSignature(raw, e, public); err != nil {
+		return nil, invalid(err)
+	}
+
+	v.cache.put(&cached{
+		digest: key, principal: principal, issuer: issuer, generation: generation,
+		from:  from.Add(-v.skew).UnixNano(),
+		until: min(principal.Expires.Add(v.skew).UnixNano(), now.Add(maxCached).UnixNano()),
+	})
+	return principal, nil
+}
+
+// issuer reads the claims and finds who claims to have made them.
+func (v *Verifier) issuer(e envelope) (*Issuer, members, error) {
+	claims, err := object(e.payload, "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "cnf", "client_id", "scope")
+	if err != nil {
+		return nil, nil, fmt.Errorf("the token's claims: %w", err)
+	}
+	iss, err := claims.text("iss")
+	if err != nil {
+		return nil, nil, err
+	}
+	issuer, known := v.issuers[iss]
+	if !known {
+		return nil, nil, fmt.Errorf("iss %q is no issuer that is accepted here", iss)
+	}
+	return issuer, claims, nil
+}
+
+// accepts checks the header against the issuer's terms.
+func (i *Issuer) accepts(e envelope) error {
+	if !slices.Contains(i.cfg.Algorithms, e.alg) {
+		return fmt.Errorf("alg %q is not accepted from issuer %q", e.alg, i.cfg.Name)
+	}
+	// Media types have no case (RFC 2045 5.1); application/ may be left out
+	// (RFC 7515 4.1.9).
+	switch strings.TrimPrefix(strings.ToLower(e.typ), "application/") {
+	case "at+jwt":
+		return nil
+	case "", "jwt":
+		if i.cfg.Profile == JWT {
+			return nil
+		}
+	}
+	return fmt.Errorf("typ %q is no access token of issuer %q", e.typ, i.cfg.Name)
+}
+
+// checkSignature is the only place that believes a token. The algorithm is the
+// key's: a token that says another was made to confuse (RFC 8725 2.1).
+func checkSignature(raw string, e envelope, key verifyKey) error {
+	if e.alg != string(key.alg) {
+		return fmt.Errorf("alg %q is not that of key %q, %s", e.alg, e.kid, key.alg)
+	}
+	parsed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{key.alg})
+	if err != nil {
+		return fmt.Errorf("the token cannot be read: %w", err)
+	}
+	if _, err := parsed.Verify(key.public); err != nil {
+		return errors.New("the signature is not that of the key")
+	}
+	return nil
+}
+
+func invalid(cause error) *problem.Problem {
+	if p, ok := errors.AsType[*problem.Problem](cause); ok {
+		return p
+	}
+	detail := ""
+	if errors.Is(cause, errExpired) {
+		detail = "The access token has expired." // the one reason that honest clients meet, and can mend
+	}
+	return problem.New(problem.InvalidToken, detail).Because(cause)
+}
