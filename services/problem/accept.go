@@ -12,7 +12,7 @@ const maxAccept = 1024
 // prefersHTML tells whether an Accept field wants text/html more than it wants
 // JSON (RFC 9110, 12.5.1). Equal wishes get JSON: this is an API.
 func prefersHTML(accept []string) bool {
-	if len(accept) != 1 || len(accept[0]) > maxAccept || !strings.Contains(accept[0], "text/") {
+	if len(accept) != 1 || len(accept[0]) > maxAccept {
 		return false
 	}
 	var html, json wish
