@@ -38,4 +38,7 @@ type Meter interface {
 }
 
 // OptOut is a stage that a policy leaves out on purpose.
-type OptOut struct{ Stage, Reason string }
+type OptOut struct {
+	Stage  string `json:"stage"`
+	Reason string `json:"reason"`
+}
