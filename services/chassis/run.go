@@ -74,10 +74,11 @@ func (c Config) server() *http.Server {
 // serve starts s on each listener; the first failure of each goes to failed.
 func serve(s *http.Server, listeners []net.Listener, connections int, failed chan<- error) {
 	free := make(slots, connections)
+	encrypted := s.TLSConfig != nil // asked before serving: the first listener sets one in any case
 	for _, l := range listeners {
 		go func() {
 			var err error
-			if s.TLSConfig != nil {
+			if encrypted {
 				err = s.ServeTLS(bound(l, free), "", "")
 			} else {
 				err = s.Serve(bound(l, free))
