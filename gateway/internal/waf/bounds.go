@@ -1,0 +1,214 @@
+package waf
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+
+	"portcullis/services/problem"
+)
+
+// maxFields bounds header fields, duplicates counted. Each costs the engine
+// about as much as an argument, and 64 KiB of header hold thousands. Browsers
+// behind three proxies send about 40.
+const maxFields = 100
+
+// format is how a body is read.
+type format uint8
+
+const (
+	formatNone format = iota
+	formatJSON
+	formatForm
+)
+
+// processor is the engine's name for what reads the format.
+func (f format) processor() string {
+	switch f {
+	case formatJSON:
+		return "JSON"
+	case formatForm:
+		return "URLENCODED"
+	default:
+		return ""
+	}
+}
+
+// bounded refuses, before the engine is entered, a request that would cost too
+// much to inspect or whose body could be read in another way than it would be
+// inspected. It returns how the body is to be read.
+func (p Profile) bounded(r *http.Request, body []byte) (format, error) {
+	fields := 0
+	for _, values := range r.Header {
+		fields += len(values)
+	}
+	if fields > maxFields {
+		return formatNone, refused(problem.HeadersTooLarge, fmt.Sprintf("The request has more than %d header fields.", maxFields))
+	}
+	cookies := 0
+	for _, line := range r.Header["Cookie"] {
+		cookies += pieces(line, ';', p.Args)
+	}
+	if cookies > p.Args {
+		return formatNone, refused(problem.HeadersTooLarge, fmt.Sprintf("The request has more than %d cookies.", p.Args))
+	}
+	// The engine drops what follows a "#"; a backend may well read it.
+	if strings.Contains(r.URL.RawQuery, "#") {
+		return formatNone, refused(problem.BadRequest, "The query holds an unescaped #.")
+	}
+	// Trailers come after what was inspected and would pass unseen.
+	if len(r.Trailer) > 0 {
+		return formatNone, refused(problem.BadRequest, "The request has trailer fields, which are not accepted here.")
+	}
+	args := pieces(r.URL.RawQuery, '&', p.Args)
+	if args > p.Args {
+		return formatNone, p.tooMany()
+	}
+	if len(body) == 0 {
+		return formatNone, nil
+	}
+	f, err := bodyFormat(r.Header)
+	if err != nil {
+		return formatNone, err
+	}
+	switch f {
+	case formatForm:
+		args += pieces(body, '&', p.Args)
+	case formatJSON:
+		size, ok := measure(body, p.Args, p.Depth)
+		switch {
+		case size.depth > p.Depth:
+			return formatNone, refused(problem.BadRequest, fmt.Sprintf("The JSON body is nested deeper than %d levels.", p.Depth))
+		case size.args > p.Args:
+			return formatNone, p.tooMany()
+		case !ok || !json.Valid(body):
+			return formatNone, refused(problem.BadRequest, "The body is not valid JSON.")
+		}
+		args += size.args
+	}
+	if args > p.Args {
+		return formatNone, p.tooMany()
+	}
+	return f, nil
+}
+
+func (p Profile) tooMany() error {
+	return refused(problem.BadRequest, fmt.Sprintf("The request has more than %d arguments.", p.Args))
+}
+
+// bodyFormat is how the body is to be read. Exactly one Content-Type must say
+// so: backends guess when none does and differ when two do, and a JSON text
+// that is inspected as a form hides its escapes. Multipart and XML are refused
+// because their parsers disagree in more ways than rules can cover.
+func bodyFormat(h http.Header) (format, error) {
+	types := h["Content-Type"]
+	if len(types) != 1 {
+		return formatNone, refused(problem.UnsupportedMedia, "A request with a body needs exactly one Content-Type.")
+	}
+	media, _, err := mime.ParseMediaType(types[0])
+	switch {
+	case err != nil:
+		return formatNone, refused(problem.UnsupportedMedia, "The Content-Type cannot be read.")
+	case media == "application/json", strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"):
+		return formatJSON, nil
+	case media == "application/x-www-form-urlencoded":
+		return formatForm, nil
+	}
+	return formatNone, refused(problem.UnsupportedMedia, "Only JSON and form bodies are accepted here.")
+}
+
+// pieces counts the non-empty pieces of s between separators, as the engine
+// does; it stops once there are more than most.
+func pieces[T string | []byte](s T, separator byte, most int) int {
+	n, start := 0, 0
+	for i := 0; i <= len(s) && n <= most; i++ {
+		if i == len(s) || s[i] == separator {
+			if i > start {
+				n++
+			}
+			start = i + 1
+		}
+	}
+	return n
+}
+
+// size is what a JSON text costs: the entries the engine makes of it, and its
+// deepest nesting.
+type size struct{ args, depth int }
+
+// measure counts without recursion and without building anything, because what
+// it guards against is a text that is dear to build. The engine makes one entry
+// of every scalar and one more of every array that is not empty, for its
+// length. Counting stops over a bound. It returns false for a text whose
+// brackets or strings do not close; any other malformed text is counted as if
+// its tokens were right.
+func measure(text []byte, args, depth int) (size, bool) {
+	var s size
+	open := 0
+	last := byte(0)   // last byte outside strings that is no white space
+	inScalar := false // within a number or a name
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if isSpace(c) {
+			inScalar = false
+			continue
+		}
+		scalar := false
+		switch c {
+		case '"':
+			end := closing(text, i+1)
+			if end < 0 {
+				return s, false
+			}
+			i = end
+			s.args++
+		case ':':
+			if last == '"' {
+				s.args-- // the string was a member's name
+			}
+		case '{', '[':
+			open++
+			s.depth = max(s.depth, open)
+		case '}', ']':
+			open--
+			if open < 0 {
+				return s, false
+			}
+			if c == ']' && last != '[' {
+				s.args++
+			}
+		case ',':
+		default:
+			if !inScalar {
+				s.args++
+			}
+			scalar = true
+		}
+		inScalar, last = scalar, c
+		// One more than the bound: a name counts until its colon is seen.
+		if s.args > args+1 || s.depth > depth {
+			return s, true
+		}
+	}
+	if s.depth == 0 {
+		s.args++ // a text that is one scalar is taken for an array of one
+	}
+	return s, open == 0
+}
+
+// closing is the index of the quote that ends a string, or -1.
+func closing(text []byte, from int) int {
+	for i := from; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }

@@ -1,0 +1,72 @@
+package waf
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
+)
+
+const (
+	// slotsPerCore is how many inspections may run per core: enough to keep
+	// the cores busy, few enough that forwarding gets its turn.
+	slotsPerCore = 2
+	// maxWait is how long a request waits for its turn. Whoever waits longer
+	// would mostly have given up.
+	maxWait = time.Second
+	// waitersPerSlot bounds those who wait, each with a body of up to MaxBody in
+	// memory. An inspection takes a few milliseconds, so that a slot serves
+	// more than this many in maxWait.
+	waitersPerSlot = 128
+)
+
+// Gate bounds how many inspections run at once, over all profiles. Without it a
+// few clients that send dear bodies would take every core from everyone.
+type Gate struct {
+	slots   chan struct{}
+	waiting atomic.Int64
+}
+
+// NewGate returns a gate for n inspections at once; for n <= 0, two a core.
+func NewGate(n int) *Gate {
+	if n <= 0 {
+		n = slotsPerCore * runtime.GOMAXPROCS(0)
+	}
+	return &Gate{slots: make(chan struct{}, n)}
+}
+
+// enter waits for a turn. It returns a problem when none came within maxWait,
+// when too many wait already, or when the client left. After nil the caller
+// must call leave.
+func (g *Gate) enter(tx *pipeline.Transaction) error {
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	defer g.waiting.Add(-1)
+	if g.waiting.Add(1) > int64(waitersPerSlot*cap(g.slots)) {
+		return overloaded()
+	}
+	ctx := tx.Request.Context()
+	timer := time.NewTimer(maxWait)
+	defer timer.Stop()
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return overloaded()
+	case <-ctx.Done():
+		tx.ClientFailed(context.Cause(ctx))
+		return problem.New(problem.ClientClosed, "").Because(context.Cause(ctx))
+	}
+}
+
+func (g *Gate) leave() { <-g.slots }
+
+func overloaded() error {
+	return problem.New(problem.Overloaded, "Too many requests are being inspected.").With("Retry-After", "1")
+}

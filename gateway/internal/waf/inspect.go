@@ -1,0 +1,201 @@
+package waf
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strconv"
+
+	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
+	"github.com/corazawaf/coraza/v3/types"
+
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
+)
+
+// finding is what the engine made of one request.
+type finding struct {
+	pipeline.Inspection
+	// interruption is why the engine stopped the request; nil when it may pass.
+	interruption *types.Interruption
+}
+
+// inspect runs the request through the rules. The error is a denial when the
+// engine would read the body in another way than f says, else a fault. A panic
+// of the engine is a fault like any other.
+func (i *Inspector) inspect(tx *pipeline.Transaction, f format) (found finding, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The transaction is not closed: closing would give it, half
+			// changed, to the next request.
+			err = fmt.Errorf("%w: panic: %v", errEngine, p)
+			i.log.LogAttrs(tx.Request.Context(), slog.LevelError, "panic in the WAF engine", slog.String("request", tx.ID),
+				slog.String("profile", i.profile.Name), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	engine := i.engine.NewTransaction()
+	state, ok := engine.(plugintypes.TransactionState)
+	if !ok {
+		return found, fmt.Errorf("%w: it does not show the state of a transaction", errEngine)
+	}
+	if engine.IsRuleEngineOff() || !engine.IsRequestBodyAccessible() {
+		return found, fmt.Errorf("%w: it is switched off", errEngine)
+	}
+	stopped, err := i.run(engine, state, tx, f)
+	found.Ran = true
+	found.interruption = stopped
+	found.Score = score(state)
+	found.Rules = effective(engine.MatchedRules())
+	engine.ProcessLogging()
+	if closing := engine.Close(); err == nil && closing != nil {
+		err = fmt.Errorf("%w: %w", errEngine, closing)
+	}
+	return found, err
+}
+
+// run feeds the engine phase by phase and returns as soon as it stops the
+// request.
+func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionState, tx *pipeline.Transaction, f format) (*types.Interruption, error) {
+	engine.ProcessConnection(clientAddress(tx.Source), 0, "", 0)
+	engine.ProcessURI(target(tx), tx.Request.Method, tx.Request.Proto)
+	engine.SetServerName(tx.Host)
+	feedHeader(engine, tx)
+	if stopped := engine.ProcessRequestHeaders(); stopped != nil {
+		return stopped, nil
+	}
+	if len(tx.Body) > 0 {
+		// Now the rules have chosen how to read the body. Whoever makes them
+		// choose otherwise than a backend would, hides the body from them.
+		if chosen := state.Variables().RequestBodyProcessor().Get(); chosen != f.processor() {
+			return nil, problem.New(problem.UnsupportedMedia, "The Content-Type cannot be read.").
+				Because(fmt.Errorf("the body would be inspected as %q, not %q", chosen, f.processor()))
+		}
+		stopped, n, err := engine.WriteRequestBody(tx.Body)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%w: taking the body: %w", errEngine, err)
+		case stopped != nil:
+			return stopped, nil
+		case n != len(tx.Body):
+			return nil, fmt.Errorf("%w: it took %d of %d bytes of the body", errEngine, n, len(tx.Body))
+		}
+	}
+	stopped, err := engine.ProcessRequestBody()
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading the body: %w", errEngine, err)
+	}
+	return stopped, nil
+}
+
+// target is what the upstream will be asked for: the canonical path and the
+// query as it came.
+func target(tx *pipeline.Transaction) string {
+	if tx.Request.URL.RawQuery == "" {
+		return tx.Path
+	}
+	return tx.Path + "?" + tx.Request.URL.RawQuery
+}
+
+// clientAddress is the address without brackets, zone or IPv4-in-IPv6, as
+// address rules expect it.
+func clientAddress(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
+}
+
+// feedHeader shows the engine the header in a stable order, Host first and
+// every duplicate, so that equal requests get equal verdicts: net/http keeps
+// fields in a map. Host and the framing fields come from where net/http puts
+// them.
+func feedHeader(engine types.Transaction, tx *pipeline.Transaction) {
+	r := tx.Request
+	host := r.Host
+	if host == "" {
+		host = tx.Host
+	}
+	engine.AddRequestHeader("Host", host)
+	switch {
+	case len(r.TransferEncoding) > 0:
+		for _, coding := range r.TransferEncoding {
+			engine.AddRequestHeader("Transfer-Encoding", coding)
+		}
+	case r.ContentLength > 0, r.ContentLength == 0 && r.Method == http.MethodPost:
+		engine.AddRequestHeader("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	}
+	var few [32]string // most requests need no more, and so no allocation
+	names := few[:0]
+	for name := range r.Header {
+		if !skipped(name, r.Header[name]) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range r.Header[name] {
+			engine.AddRequestHeader(name, value)
+		}
+	}
+}
+
+// skipped tells which fields the engine need not see.
+func skipped(name string, values []string) bool {
+	switch name {
+	case "Authorization":
+		// No upstream ever gets it: it is replaced or removed on the way. Shown to
+		// the rules it would cost as much as three arguments, match by chance
+		// (base64 holds everything) and lie about in the engine's memory.
+		return true
+	case "Host", "Content-Length", "Transfer-Encoding":
+		return true // fed already
+	case "Expect":
+		// net/http has answered 100-continue itself; the rules would refuse
+		// every client that asks before it sends a large body.
+		return len(values) == 1 && values[0] == "100-continue"
+	}
+	return false
+}
+
+// score is the anomaly score that the rules of the blocking paranoia level gave.
+func score(state plugintypes.TransactionState) int {
+	for _, text := range state.Variables().TX().Get("blocking_inbound_anomaly_score") {
+		if n, err := strconv.Atoi(text); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+const (
+	// ruleTooManyArgs is our own rule, see Profile.directives.
+	ruleTooManyArgs = 100_001
+	// maxRules is how many rule ids an event holds; the first tell enough.
+	maxRules = 10
+	// The Core Rule Set's detection rules are between these; what is before
+	// sets up, what is after adds up.
+	firstDetection, lastDetection = 911_000, 948_999
+	// The recommended configuration's checks on the body.
+	firstBodyCheck, lastBodyCheck = 200_002, 200_005
+)
+
+// effective lists the rules that matched with an effect on the verdict or the
+// score, without duplicates, at most maxRules. The engine reports several times
+// as many: those that set variables, or skip a paranoia level.
+func effective(matched []types.MatchedRule) []int {
+	var ids []int
+	for _, m := range matched {
+		id := m.Rule().ID()
+		detects := id >= firstDetection && id <= lastDetection && m.Message() != ""
+		checks := id >= firstBodyCheck && id <= lastBodyCheck || id == ruleTooManyArgs
+		if (detects || checks) && !slices.Contains(ids, id) {
+			if ids = append(ids, id); len(ids) == maxRules {
+				break
+			}
+		}
+	}
+	return ids
+}

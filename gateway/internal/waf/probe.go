@@ -1,0 +1,100 @@
+package waf
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"portcullis/gateway/internal/pipeline"
+)
+
+// probeTries is how often the form probe asks. Built without the tag, the
+// engine keeps one of two names that differ only in case, by Go's map order, so
+// that each try shows it with a chance of one half or more.
+const probeTries = 24
+
+// attack is recognised at every paranoia level, and critical is the score that
+// a recognised attack has at least.
+const (
+	attack   = "1' OR '1'='1' UNION SELECT name, password FROM users-- -"
+	critical = 5
+)
+
+const formMedia, jsonMedia = "application/x-www-form-urlencoded", "application/json"
+
+// probe proves that the rules as loaded work.
+func (i *Inspector) probe() error {
+	return probe(i.profile, func(r *http.Request, body string) (int, error) {
+		tx := &pipeline.Transaction{
+			Request: r, Host: r.Host, Path: r.URL.Path, Source: netip.IPv6Loopback(), ID: "probe",
+			Body: []byte(body), Buffered: true,
+		}
+		f, err := i.profile.bounded(r, tx.Body)
+		if err != nil {
+			return 0, err
+		}
+		found, err := i.inspect(tx, f)
+		return found.Score, err
+	})
+}
+
+// probe asks evaluate, which tells the score of a request, about requests whose
+// score is known. It asks for scores and not for denials, so that a policy may
+// set its thresholds as high as it likes. The error says what is wrong.
+func probe(p Profile, evaluate func(r *http.Request, body string) (score int, err error)) error {
+	ask := func(query, media, body string) (int, error) {
+		r := probeRequest(query, media, body)
+		score, err := evaluate(r, body)
+		if err != nil {
+			return 0, fmt.Errorf("probing the WAF profile %q: %w", p.Name, err)
+		}
+		return score, nil
+	}
+	score, err := ask("", "", "")
+	if err != nil {
+		return err
+	}
+	if score >= p.Inbound {
+		return fmt.Errorf("the WAF profile %q denies a plain GET / with a score of %d; raise threshold.inbound or lower paranoia.blocking",
+			p.Name, score)
+	}
+	escaped := url.QueryEscape(attack)
+	for _, probe := range []struct{ where, query, media, body string }{
+		{"the query", "q=" + escaped, "", ""},
+		{"a JSON body", "", jsonMedia, `{"q":"` + attack + `"}`},
+		{"a form", "", formMedia, "q=" + escaped},
+	} {
+		if score, err := ask(probe.query, probe.media, probe.body); err != nil {
+			return err
+		} else if score < critical {
+			return fmt.Errorf("the WAF profile %q does not see an SQL injection in %s; the rules in this binary are incomplete",
+				p.Name, probe.where)
+		}
+	}
+	for n := range probeTries {
+		name := strings.Repeat("q", n+1)
+		if score, err := ask("", formMedia, name+"="+escaped+"&"+strings.ToUpper(name)+"=1"); err != nil {
+			return err
+		} else if score < critical {
+			return fmt.Errorf("form names that differ only in case hide an attack from the WAF profile %q: this binary was built "+
+				"without the tag it needs; build it with go build -tags coraza.rule.case_sensitive_args_keys", p.Name)
+		}
+	}
+	return nil
+}
+
+// probeRequest is a request that nothing but the probe's text makes suspicious.
+func probeRequest(query, media, body string) *http.Request {
+	r := &http.Request{
+		Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: "localhost",
+		URL:    &url.URL{Path: "/", RawQuery: query},
+		Header: http.Header{"User-Agent": {"Mozilla/5.0 (probe)"}, "Accept": {"*/*"}},
+	}
+	if body != "" {
+		r.Method, r.ContentLength = http.MethodPost, int64(len(body))
+		r.Header["Content-Type"] = []string{media}
+	}
+	return r
+}

@@ -1,0 +1,123 @@
+package waf
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Bounds and defaults of a profile. The engine's cost grows with every value it
+// is shown: 900 form arguments take a quarter of a second of CPU, and so does a
+// 90 KB string. These bounds keep the worst legal request near a tenth of that.
+const (
+	// MaxBody is the most a body may have, in bytes, to be inspected.
+	MaxBody = 64 << 10
+	// MaxArgs is the most arguments a request may have: query parameters and
+	// body members together.
+	MaxArgs = 255
+	// MaxDepth is the deepest nesting of JSON that a profile may permit.
+	MaxDepth = 64
+
+	defaultDepth    = 20
+	defaultInbound  = 5 // one critical rule
+	defaultOutbound = 4 // one error-level leak
+	maxParanoia     = 4
+)
+
+// Profile says how strictly requests are inspected. A zero member takes its
+// default.
+type Profile struct {
+	Name string
+	// BlockingParanoia is the level up to which rules deny, 1 (default) to 4.
+	// DetectionParanoia is the level up to which they are evaluated and
+	// reported; default and least BlockingParanoia.
+	BlockingParanoia, DetectionParanoia int
+	// Inbound is the anomaly score from which a request is denied, default 5;
+	// Outbound the same for responses, default 4.
+	Inbound, Outbound int
+	// Args bounds the arguments of a request, default and most MaxArgs.
+	Args int
+	// Depth bounds the nesting of JSON, default 20, most MaxDepth.
+	Depth int
+	// Body bounds the request body in bytes, default and most MaxBody.
+	Body int64
+}
+
+// complete returns the profile with its defaults, or why it cannot be used.
+func (p Profile) complete() (Profile, error) {
+	if p.Name == "" {
+		return p, fmt.Errorf("a WAF profile has no name; events and metrics tell profiles apart by it")
+	}
+	p.BlockingParanoia = orDefault(p.BlockingParanoia, 1)
+	p.DetectionParanoia = orDefault(p.DetectionParanoia, p.BlockingParanoia)
+	p.Inbound = orDefault(p.Inbound, defaultInbound)
+	p.Outbound = orDefault(p.Outbound, defaultOutbound)
+	p.Args = orDefault(p.Args, MaxArgs)
+	p.Depth = orDefault(p.Depth, defaultDepth)
+	p.Body = orDefault(p.Body, MaxBody)
+
+	for _, bound := range []struct {
+		what             string
+		got, least, most int64
+	}{
+		{"paranoia.blocking", int64(p.BlockingParanoia), 1, maxParanoia},
+		{"paranoia.detection", int64(p.DetectionParanoia), int64(p.BlockingParanoia), maxParanoia},
+		{"threshold.inbound", int64(p.Inbound), 1, 10_000},
+		{"threshold.outbound", int64(p.Outbound), 1, 10_000},
+		{"inspect.args", int64(p.Args), 1, MaxArgs},
+		{"inspect.depth", int64(p.Depth), 1, MaxDepth},
+		{"inspect.body", p.Body, 1, MaxBody},
+	} {
+		if bound.got < bound.least || bound.got > bound.most {
+			return p, fmt.Errorf("the WAF profile %q has %s %d; it must be between %d and %d",
+				p.Name, bound.what, bound.got, bound.least, bound.most)
+		}
+	}
+	return p, nil
+}
+
+func orDefault[T int | int64](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// directives is the profile in the engine's own language.
+func (p Profile) directives() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+
+	// The recommended configuration chooses the JSON processor by Content-Type
+	// (200001, 200006) and refuses bodies that do not parse (200002). Without
+	// it JSON is not looked into at all.
+	line("Include @coraza.conf-recommended")
+	line("SecRuleEngine On")
+	line("SecRequestBodyAccess On")
+	line("SecResponseBodyAccess Off")
+	line("SecAuditEngine Off")
+	line("SecDebugLogLevel 0")
+	// The engine refuses a body as long as its limit, we only a longer one. In
+	// memory as a whole: bodies must never reach a disk.
+	line("SecRequestBodyLimit %d", p.Body+1)
+	line("SecRequestBodyInMemoryLimit %d", p.Body+1)
+	line("SecRequestBodyLimitAction Reject")
+	line("SecRequestBodyJsonDepthLimit %d", p.Depth)
+	// Over its own limit the engine drops arguments without a word. We have
+	// counted before; should we and the engine ever count differently, the
+	// request is refused.
+	line("SecArgumentsLimit %d", p.Args)
+	line(`SecRule ARGUMENTS_LIMIT_REACHED "@eq 1" "id:%d,phase:2,t:none,nolog,deny,status:400"`, ruleTooManyArgs)
+
+	line("Include @crs-setup.conf.example")
+	line(`SecAction "id:900000,phase:1,pass,t:none,nolog,setvar:tx.blocking_paranoia_level=%d,setvar:tx.detection_paranoia_level=%d"`,
+		p.BlockingParanoia, p.DetectionParanoia)
+	line(`SecAction "id:900110,phase:1,pass,t:none,nolog,setvar:tx.inbound_anomaly_score_threshold=%d,setvar:tx.outbound_anomaly_score_threshold=%d"`,
+		p.Inbound, p.Outbound)
+	// Which methods exist is the routes' business; the rules' own list would
+	// refuse every API that deletes.
+	line(`SecAction "id:900200,phase:1,pass,t:none,nolog,setvar:'tx.allowed_methods=GET HEAD POST PUT PATCH DELETE OPTIONS'"`)
+	line(`SecAction "id:900220,phase:1,pass,t:none,nolog,setvar:'tx.allowed_request_content_type=` +
+		`|application/x-www-form-urlencoded| |application/json| |application/merge-patch+json| |application/json-patch+json|'"`)
+	line("Include @owasp_crs/*.conf")
+	return b.String()
+}
