@@ -1,0 +1,94 @@
+package tokentest
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"portcullis/authserver/internal/issue"
+)
+
+// Client registers a client that may have tokens for audience with scopes,
+// living for lifetime (0: the usual five minutes).
+func (i *Issuer) Client(id, secret, audience string, lifetime time.Duration, scopes ...string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.clients[id] = registration{secret, issue.Client{
+		ID: id, Grants: []string{issue.ClientCredentialsGrant}, Lifetime: lifetime,
+		Audiences: []issue.Audience{{Name: audience, Scopes: scopes}},
+	}}
+}
+
+// gate counts, and breaks connections while the issuer is down.
+func (i *Issuer) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/jwks":
+			i.fetches.Add(1)
+		case "/token":
+			i.asked.Add(1)
+		}
+		if i.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]any{
+		"issuer": i.URL, "jwks_uri": i.URL + "/jwks", "token_endpoint": i.TokenURL(),
+	})
+}
+
+func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) {
+	i.mu.Lock()
+	set := i.ring.JWKS()
+	i.mu.Unlock()
+	answer(w, http.StatusOK, set)
+}
+
+// token is the client credentials grant with client_secret_basic.
+func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
+	id, secret, _ := r.BasicAuth()
+	id, _ = url.QueryUnescape(id) // RFC 6749 2.3.1 encodes both before Basic does
+	secret, _ = url.QueryUnescape(secret)
+	i.mu.Lock()
+	known, found := i.clients[id]
+	issuer := i.issuer
+	i.mu.Unlock()
+	if !found || subtle.ConstantTimeCompare([]byte(known.secret), []byte(secret)) != 1 {
+		answer(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+		return
+	}
+	if err := r.ParseForm(); err != nil || r.PostForm.Get("grant_type") != issue.ClientCredentialsGrant {
+		answer(w, http.StatusBadRequest, map[string]any{"error": "unsupported_grant_type"})
+		return
+	}
+	t, err := issuer.ClientCredentials(r.Context(), issue.Request{
+		Client: known.client, Audiences: r.PostForm["audience"], Scope: r.PostForm.Get("scope"),
+	})
+	if refusal, ok := errors.AsType[*issue.Error](err); ok {
+		answer(w, http.StatusBadRequest, map[string]any{"error": refusal.Code, "error_description": refusal.Description})
+		return
+	}
+	if err != nil {
+		answer(w, http.StatusInternalServerError, map[string]any{"error": "server_error"})
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{
+		"access_token": t.Value, "token_type": "Bearer", "expires_in": int(t.Lifetime.Seconds()),
+		"scope": strings.Join(t.Scopes, " "),
+	})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that went away is not told
+}
