@@ -6,7 +6,7 @@ const (
 	CodeFile        = "P001" // a file or folder cannot be taken
 	CodeSyntax      = "P002" // not YAML
 	CodeFeature     = "P003" // YAML that policies do without
-	CodeVersion     = "P004" // no version, or one not known here
+	CodeVersion     = "P004" // a version not known here
 	CodeUnknownKey  = "P005"
 	CodeDuplicate   = "P006" // the same key, name or entry twice
 	CodeMissing     = "P007" // a required key or value is absent

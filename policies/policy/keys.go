@@ -222,7 +222,7 @@ func routeKeys(v *Route) []field {
 		{"waf", false, either(&v.NoWAF, text(&v.WAF))},
 		{"body", false, size(&v.Body)},
 		{"timeout", false, duration(&v.Timeout)},
-		{"websocket", false, flag(&v.WebSocket)},
+		{"websocket", false, truth(&v.WebSocket)},
 		{"log", false, texts(&v.Log)},
 	}
 }
@@ -238,7 +238,7 @@ func ruleKeys(v *Rule) []field {
 		{"scopes", false, texts(&v.Scopes)},
 		{"owner", false, text(&v.Owner)},
 		{"clients", false, texts(&v.Clients)},
-		{"anyone", false, flag(&v.Anyone)},
+		{"anyone", false, truth(&v.Anyone)},
 		{"reason", false, text(&v.Reason)},
 	}
 }

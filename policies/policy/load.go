@@ -169,13 +169,16 @@ func (d *decoder) parse(name string, data []byte) {
 
 // syntax reports what the YAML parser refused.
 func (d *decoder) syntax(err error) {
-	at, what := Pos{File: d.file}, "not valid YAML: "+err.Error()
+	at, what, why := Pos{File: d.file}, "not valid YAML: "+err.Error(), ""
 	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
 		what = "not valid YAML: " + e.Message
 		at.Line, at.Column = e.Mark.Line, e.Mark.Column
-		if e.Mark.Line == 0 {
+		if at.Line == 0 {
 			at.Column = 0
 		}
+		if e.ContextMark.Line > 0 && e.ContextMark.Line < at.Line {
+			why = fmt.Sprintf("%s that begins on line %d", e.ContextMsg, e.ContextMark.Line)
+		}
 	}
-	d.report(at, CodeSyntax, what, "", "")
+	d.report(at, CodeSyntax, what, why, "")
 }

@@ -24,6 +24,9 @@ type Mistake struct {
 	Source []string
 }
 
+// Place is file:line:column, for logs.
+func (m Mistake) Place() string { return m.Pos.String() }
+
 // Error is the mistake on one line: file:line:column: what (code).
 func (m Mistake) Error() string {
 	text := fmt.Sprintf("%s: %s [%s]", m.Pos, m.What, m.Code)

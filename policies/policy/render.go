@@ -28,7 +28,7 @@ func (m Mistake) render(out *bytes.Buffer, p paint) {
 	number := strconv.Itoa(m.Pos.Line)
 	margin := strings.Repeat(" ", len(number))
 	if m.Pos.File != "" {
-		fmt.Fprintf(out, "%s %s %s\n", margin, p.blue("┌─"), clean(m.Pos.String()))
+		fmt.Fprintf(out, "%s%s %s\n", margin, p.blue("┌─"), clean(m.Pos.String()))
 	}
 	if len(m.Source) > 0 {
 		text, column, width := window(m.Source[0], m.Pos.Column, m.Width)
@@ -39,10 +39,10 @@ func (m Mistake) render(out *bytes.Buffer, p paint) {
 		}
 		fmt.Fprintf(out, "%s%s %s%s\n", margin, p.blue("│"), strings.Repeat(" ", column-1), p.red(caret))
 	} else if m.Why != "" {
-		fmt.Fprintf(out, "%s %s\n", margin, clean(m.Why))
+		fmt.Fprintf(out, "%s%s\n", margin, clean(m.Why))
 	}
 	if m.Hint != "" {
-		fmt.Fprintf(out, "%s %s\n", margin, "= help: "+clean(m.Hint))
+		fmt.Fprintf(out, "%s= help: %s\n", margin, clean(m.Hint))
 	}
 }
 

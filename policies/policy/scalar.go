@@ -76,7 +76,7 @@ func listOf(vs *[]Value[string], mayBeEmpty bool, read func(*Value[string]) read
 	}
 }
 
-func flag(v *Value[bool]) reader {
+func truth(v *Value[bool]) reader {
 	return scalar(v, "true or false", []string{"!!bool"}, func(s string) (bool, error) {
 		switch s {
 		case "true":

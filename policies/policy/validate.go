@@ -1,4 +1,162 @@
 package policy
 
-// Validate tells whether the values of a document fit together.
-func Validate(*Document) error { return nil }
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Validate tells whether the values of a document fit together: whether every
+// name stands for something, every route can be used and none goes below the
+// floor. It changes nothing; the error holds all Mistakes.
+//
+// A document without hosts or routes is valid: the token service reads one with
+// clients alone. Whether there is something to serve is the compiler's question.
+func Validate(d *Document) error {
+	v := &validator{doc: d}
+	v.names()
+	v.gateway()
+	for _, i := range d.Issuers {
+		v.issuer(i)
+	}
+	for _, u := range d.Upstreams {
+		v.upstream(u)
+	}
+	for _, l := range d.Limits {
+		v.limit(l)
+	}
+	for _, p := range d.WAF {
+		v.profile(p)
+	}
+	for _, r := range d.Routes {
+		v.route(r)
+	}
+	for _, c := range d.Clients {
+		v.client(c)
+	}
+	v.sameMatches()
+	return v.mistakes.tidy()
+}
+
+// validator gathers the mistakes of one document.
+type validator struct {
+	doc                              *Document
+	issuers, upstreams, limits, wafs []string
+	mistakes                         Mistakes
+}
+
+func (v *validator) report(at Pos, code, what, why, hint string) {
+	m := v.doc.Excerpt(At(at, code, what, hint))
+	m.Why = why
+	v.mistakes = append(v.mistakes, m)
+}
+
+// names checks the names of all stanzas and keeps them for those who refer to
+// them.
+func (v *validator) names() {
+	v.issuers = named(v, "issuer", v.doc.Issuers, func(i *Issuer) (Value[string], Pos) { return i.Name, i.Pos })
+	v.upstreams = named(v, "upstream", v.doc.Upstreams, func(u *Upstream) (Value[string], Pos) { return u.Name, u.Pos })
+	v.limits = named(v, "limit", v.doc.Limits, func(l *Limit) (Value[string], Pos) { return l.Name, l.Pos })
+	v.wafs = named(v, "WAF profile", v.doc.WAF, func(p *WAFProfile) (Value[string], Pos) { return p.Name, p.Pos })
+	named(v, "route", v.doc.Routes, func(r *Route) (Value[string], Pos) { return r.Name, r.Pos })
+	named(v, "client", v.doc.Clients, func(c *Client) (Value[string], Pos) { return c.Name, c.Pos })
+}
+
+func named[T any](v *validator, kind string, stanzas []T, name func(T) (Value[string], Pos)) []string {
+	first := map[string]Pos{}
+	var names []string
+	for _, stanza := range stanzas {
+		n, at := name(stanza)
+		if n.V == "" {
+			v.missing(at, kind+" lacks the key \"name\"")
+			continue
+		}
+		if !isName(n.V) {
+			v.report(n.Pos, CodeForm, fmt.Sprintf("%q cannot be the name of a %s", n.V, kind),
+				"", "a name has up to 64 lower-case letters, digits, dots, dashes and underscores, and begins with a letter or digit")
+		}
+		if at, twice := first[n.V]; twice {
+			v.report(n.Pos, CodeDuplicate, fmt.Sprintf("two %ss are named %q", kind, n.V), "the other is at "+at.String(), "give one of them another name")
+			continue
+		}
+		first[n.V] = n.Pos
+		names = append(names, n.V)
+	}
+	return names
+}
+
+// missing reports a value that is needed; while parts of the document could
+// not be read, its absence has been reported already.
+func (v *validator) missing(at Pos, what string) {
+	if !v.doc.partial {
+		v.report(at, CodeMissing, what, "", "")
+	}
+}
+
+// refers checks that a name stands for something.
+func (v *validator) refers(name Value[string], kind, file string, known []string) {
+	if !name.Set || slices.Contains(known, name.V) || v.doc.partial {
+		return
+	}
+	v.report(name.Pos, CodeUnknownName, fmt.Sprintf("there is no %s named %q", kind, name.V),
+		didYouMean(name.V, known), fmt.Sprintf("%ss are named under %s: in any policy file", kind, file))
+}
+
+// choice checks that a value is one of a few words.
+func (v *validator) choice(value Value[string], words ...string) {
+	if !value.Set || slices.Contains(words, value.V) {
+		return
+	}
+	v.report(value.Pos, CodeChoice, fmt.Sprintf("%q is not known here", value.V), didYouMean(value.V, words), fmt.Sprintf("one of %q belongs here", words))
+}
+
+// within checks a number against what is allowed, if there is one.
+func within[T int | int64 | time.Duration](v *validator, value Value[T], least, most T, write func(T) string) {
+	if !value.Set || value.V >= least && value.V <= most {
+		return
+	}
+	v.report(value.Pos, CodeBounds, fmt.Sprintf("%s is outside what is allowed", write(value.V)),
+		"", fmt.Sprintf("from %s to %s is allowed here", write(least), write(most)))
+}
+
+func (v *validator) count(value Value[int], least, most int) {
+	within(v, value, least, most, func(n int) string { return fmt.Sprint(n) })
+}
+
+func (v *validator) percent(value Value[int]) {
+	within(v, value, 1, 100, func(n int) string { return fmt.Sprintf("%d%%", n) })
+}
+
+func (v *validator) size(value Value[int64], most int64) {
+	within(v, value, 1, most, inBytes)
+}
+
+func (v *validator) duration(value Value[time.Duration], least, most time.Duration) {
+	within(v, value, least, most, inTime)
+}
+
+// inBytes writes a size as a policy would.
+func inBytes(n int64) string {
+	for _, unit := range []struct {
+		suffix string
+		bytes  int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n != 0 && n%unit.bytes == 0 {
+			return fmt.Sprintf("%d%s", n/unit.bytes, unit.suffix)
+		}
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
+// inTime writes a duration as a policy would: 5m, not 5m0s.
+func inTime(t time.Duration) string {
+	for _, unit := range []struct {
+		suffix string
+		length time.Duration
+	}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}} {
+		if t != 0 && t%unit.length == 0 {
+			return fmt.Sprintf("%d%s", t/unit.length, unit.suffix)
+		}
+	}
+	return t.String()
+}

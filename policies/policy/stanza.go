@@ -1,0 +1,164 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+)
+
+// What a policy may ask for at most.
+const (
+	bodyMost     = 64 << 20
+	timeoutMost  = 5 * time.Minute
+	connectMost  = 30 * time.Second
+	countMost    = 1_000_000
+	periodMost   = 24 * time.Hour
+	lifetimeMost = 24 * time.Hour // of a token that is accepted
+	issuedMost   = time.Hour      // of a token that is issued
+	windowMost   = 10 * time.Minute
+	shortest     = time.Millisecond
+
+	inspectBodyMost = 64 << 10
+	inspectArgsMost = 255
+	depthInspected  = 64
+	scoreMost       = 10_000
+)
+
+func (v *validator) gateway() {
+	g := v.doc.Gateway
+	if g == nil {
+		return
+	}
+	for _, h := range g.Hosts {
+		v.host(h)
+	}
+	for _, n := range g.TrustedProxies {
+		v.network(n)
+	}
+	for _, name := range g.Defaults.Authenticate {
+		v.refers(name, "issuer", "issuers", v.issuers)
+	}
+	for _, name := range g.Defaults.Limits {
+		v.refers(name, "limit", "limits", v.limits)
+	}
+	v.refers(g.Defaults.WAF, "WAF profile", "waf", v.wafs)
+	v.size(g.Defaults.Body, bodyMost)
+	v.duration(g.Defaults.Timeout, shortest, timeoutMost)
+	for _, f := range g.Floor {
+		if why := wrongPath(f.Paths.V); f.Paths.Set && why != "" {
+			v.report(f.Paths.Pos, CodeMatch, fmt.Sprintf("a route cannot match the path %q", f.Paths.V), why, "write /v1/* or /v1/hotels")
+		}
+		for _, need := range f.Needs {
+			v.choice(need, "authenticate", "authorize", "limits", "waf")
+		}
+	}
+}
+
+func (v *validator) issuer(i *Issuer) {
+	v.tokenURL(i.URL)
+	v.tokenURL(i.JWKS)
+	v.visible(i.Audience, "an audience")
+	v.choice(i.Profile, "rfc9068", "jwt")
+	for _, a := range i.Algorithms {
+		v.choice(a, "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA")
+	}
+	v.duration(i.Lifetime, time.Second, lifetimeMost)
+	if i.Profile.V == "jwt" {
+		if len(i.Require) == 0 && !v.doc.partial {
+			v.report(i.Profile.Pos, CodeUnprotected, "an issuer of profile jwt requires nothing of its tokens", "its ID tokens would pass as access tokens",
+				"add what only its access tokens carry, such as require: {typ: Bearer}")
+		}
+		return
+	}
+	for _, unused := range []Value[string]{i.ClientClaim, i.ScopeClaim} {
+		v.jwtOnly(unused)
+	}
+	for _, c := range i.Require {
+		v.jwtOnly(c.Value)
+	}
+}
+
+func (v *validator) jwtOnly(value Value[string]) {
+	if value.Set {
+		v.report(value.Pos, CodeNoEffect, "this holds for profile jwt alone", "", "rfc9068 names its claims itself; add profile: jwt, or leave this out")
+	}
+}
+
+func (v *validator) tokenURL(at Value[string]) {
+	if !at.Set {
+		return
+	}
+	if u, ok := v.origin(at, true); ok {
+		v.secret(at, u, "whose tokens to believe would be asked")
+	}
+}
+
+func (v *validator) visible(value Value[string], what string) {
+	if value.Set && !isVisible(value.V) {
+		v.report(value.Pos, CodeForm, fmt.Sprintf("%q cannot be %s", value.V, what), "", fmt.Sprintf("up to %d visible ASCII characters without a space", tokenLongest))
+	}
+}
+
+func (v *validator) scopes(scopes []Value[string]) {
+	for _, s := range scopes {
+		if !isScope(s.V) {
+			v.report(s.Pos, CodeForm, fmt.Sprintf("%q cannot be a scope", s.V), "", "a scope is visible ASCII without space, quote or backslash (RFC 6749 section 3.3)")
+		}
+	}
+}
+
+func (v *validator) upstream(u *Upstream) {
+	v.visible(u.Audience, "an audience")
+	for _, e := range u.Endpoints {
+		if address, ok := v.origin(e, false); ok && u.Audience.Set {
+			v.secret(e, address, "the gateway's token would travel")
+		}
+	}
+	v.duration(u.Connect, shortest, connectMost)
+	v.duration(u.Attempt, shortest, timeoutMost)
+	v.count(u.Breaker.Samples, 1, countMost)
+	v.percent(u.Breaker.Failures)
+	v.duration(u.Breaker.Window, time.Second, windowMost)
+	v.duration(u.Breaker.Open, 100*time.Millisecond, windowMost)
+}
+
+func (v *validator) limit(l *Limit) {
+	v.choice(l.By, "source", "principal", "client", "route")
+	v.count(Value[int]{l.Rate.V.Count, l.Rate.Pos, l.Rate.Set}, 1, countMost)
+	v.duration(Value[time.Duration]{l.Rate.V.Per, l.Rate.Pos, l.Rate.Set}, shortest, periodMost)
+	v.count(l.Burst, 1, countMost)
+	for _, c := range l.Clients {
+		v.visible(c, "a client")
+	}
+	if len(l.Clients) > 0 && (l.By.V == "source" || l.By.V == "route") {
+		v.report(l.Clients[0].Pos, CodeNoEffect, fmt.Sprintf("a limit by %s is counted before the client is known", l.By.V), "", "count by client or by principal")
+	}
+}
+
+func (v *validator) profile(p *WAFProfile) {
+	v.count(p.Paranoia.Blocking, 1, 4)
+	v.count(p.Paranoia.Detection, 1, 4)
+	if d := p.Paranoia.Detection; d.Set && d.V >= 1 && d.V < p.Paranoia.Blocking.Or(1) {
+		v.report(d.Pos, CodeBounds, "rules that deny must also be evaluated", "", "detection is at least blocking")
+	}
+	v.count(p.Threshold.Inbound, 1, scoreMost)
+	v.count(p.Threshold.Outbound, 1, scoreMost)
+	v.count(p.Inspect.Args, 1, inspectArgsMost)
+	v.count(p.Inspect.Depth, 1, depthInspected)
+	v.size(p.Inspect.Body, inspectBodyMost)
+}
+
+func (v *validator) client(c *Client) {
+	for _, g := range c.Grants {
+		v.choice(g, "client_credentials")
+	}
+	v.duration(c.Lifetime, time.Second, issuedMost)
+	first := map[string]bool{}
+	for _, a := range c.Audiences {
+		v.visible(a.Name, "an audience")
+		v.scopes(a.Scopes)
+		if first[a.Name.V] {
+			v.report(a.Name.Pos, CodeDuplicate, fmt.Sprintf("client %q has the audience %q twice", c.Name.V, a.Name.V), "", "put the scopes in one list")
+		}
+		first[a.Name.V] = true
+	}
+}
