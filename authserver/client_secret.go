@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"portcullis/authserver/internal/clients"
+	"portcullis/authserver/internal/store"
+)
+
+func clientSecret() *cobra.Command {
+	var data, policies, out, check string
+	cmd := &cobra.Command{
+		Use:   "secret NAME",
+		Short: "Make a client's secret, or check one",
+		Long: `Makes a new secret for a client of the policy files and shows it once; only a
+digest is kept. The client's two newest secrets are good, so that a new one can
+be put in place before the old one goes. The service need not be restarted.
+
+With --check FILE nothing is made: the command succeeds when the secret in FILE
+is one of the client's.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[0]
+			if err := clients.CheckName(name); err != nil {
+				return err
+			}
+			db, err := store.Open(cmd.Context(), data)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			if check != "" {
+				return checkSecret(cmd.Context(), db, name, check)
+			}
+			if err := granted(policies, name); err != nil {
+				return err
+			}
+			return makeSecret(cmd.Context(), db, name, out, cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&data, "data", ".run/data", "the folder of the database")
+	f.StringVar(&policies, "policies", "policies", "the policy folder")
+	f.StringVar(&out, "out", "", "write the secret to this file, readable by its owner only, instead of showing it")
+	f.StringVar(&check, "check", "", "check the secret in this file instead of making one")
+	cmd.MarkFlagsMutuallyExclusive("out", "check")
+	return cmd
+}
+
+// granted fails when the policy files have no client of this name: a secret for
+// a name with a typing error would open nothing.
+func granted(policies, name string) error {
+	grants, err := clients.Load(os.DirFS(policies), os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	if _, ok := grants.Client(name); !ok {
+		return fmt.Errorf("there is no client %q in %q, only: %s", name, policies, strings.Join(grants.Names(), ", "))
+	}
+	return nil
+}
+
+func makeSecret(ctx context.Context, db *store.Store, name, out string, stdout io.Writer) error {
+	secret := clients.NewSecret(name)
+	place := func() error { _, err := fmt.Fprintln(stdout, secret); return err }
+	if out != "" {
+		// Written before it is good: a secret that is good but written nowhere
+		// would have pushed out one that is in use.
+		file, err := draft(out, secret+"\n")
+		if err != nil {
+			return fmt.Errorf("write the secret of client %q: %w", name, err)
+		}
+		defer os.Remove(file) // fails once it has its name
+		place = func() error { return os.Rename(file, out) }
+	}
+	if err := db.AddSecret(ctx, name, clients.Digest(secret), time.Now()); err != nil {
+		return err
+	}
+	if err := place(); err != nil {
+		return fmt.Errorf("hand over the secret of client %q (make another one): %w", name, err)
+	}
+	return nil
+}
+
+// draft writes text to a new file beside path that only its owner can read.
+func draft(path, text string) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // made with mode 0600
+	if err != nil {
+		return "", err
+	}
+	_, err = io.WriteString(f, text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+func checkSecret(ctx context.Context, db *store.Store, name, file string) error {
+	secret, err := readSecret(file)
+	if err != nil {
+		return err
+	}
+	account, err := db.Account(ctx, name)
+	if err != nil {
+		return err
+	}
+	if account.Disabled {
+		return fmt.Errorf("client %q is disabled", name)
+	}
+	if !clients.Live(account, secret) {
+		return fmt.Errorf("the secret in %q is not a live secret of client %q", file, name)
+	}
+	return nil
+}
+
+// secretFileBytes bounds a file that holds a secret.
+const secretFileBytes = 4 << 10
+
+// readSecret reads the one line of a file.
+func readSecret(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, secretFileBytes+1))
+	if err != nil {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	secret := strings.TrimSpace(string(text))
+	if secret == "" || len(text) > secretFileBytes || strings.ContainsAny(secret, "\r\n") {
+		return "", fmt.Errorf("the file %q does not hold one secret on one line", file)
+	}
+	return secret, nil
+}

@@ -1,0 +1,50 @@
+// Command authserver is the token service: it knows which client may have a
+// token for whom, and signs tokens that live for minutes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"portcullis/policies/policy"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole program but for the exit.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:           "authserver",
+		Short:         "The token service: who may have a token for whom",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	client := &cobra.Command{Use: "client", Short: "Clients and their secrets"}
+	client.AddCommand(clientSecret(), clientDisable())
+	token := &cobra.Command{Use: "token", Short: "Tokens, as any client gets them"}
+	token.AddCommand(tokenGet())
+	root.AddCommand(serve(), client, token)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(context.Background()); err != nil {
+		explain(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// explain shows an error: mistakes in policy files with their source, anything
+// else in one line.
+func explain(stderr io.Writer, err error) {
+	if mistakes, ok := errors.AsType[policy.Mistakes](err); ok {
+		_ = mistakes.Render(stderr, false)
+		err = errors.New("the policy files cannot be used")
+	}
+	fmt.Fprintf(stderr, "authserver: %v\n", err)
+}

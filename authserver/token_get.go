@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"portcullis/certs"
+)
+
+// tokenTimeout bounds the whole of getting a token.
+const tokenTimeout = 10 * time.Second
+
+// tokenRequest is what the flags and the environment of token get say.
+type tokenRequest struct {
+	url, ca          string
+	client           string
+	secretEnv        string
+	secretFile       string
+	audience, scopes string
+}
+
+func tokenGet() *cobra.Command {
+	var q tokenRequest
+	cmd := &cobra.Command{
+		Use:   "get",
+		Short: "Get a token and print it, nothing else",
+		Long: `Asks a token service for a token with the client_credentials grant and prints
+it. What no flag says is read from the environment: AUTHSERVER_URL, CA_FILE,
+CLIENT_ID and CLIENT_SECRET.
+
+  curl -H "Authorization: Bearer $(authserver token get)" ...`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			token, err := q.get(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&q.url, "url", "", "the token service's URL (AUTHSERVER_URL)")
+	f.StringVar(&q.ca, "ca", "", "a PEM file of the authorities to trust instead of the system's (CA_FILE)")
+	f.StringVar(&q.client, "client-id", "", "the client (CLIENT_ID)")
+	// No flag takes the secret itself: every user of a machine sees the flags
+	// of every process.
+	f.StringVar(&q.secretEnv, "client-secret-env", "CLIENT_SECRET", "the environment variable that holds the client's secret")
+	f.StringVar(&q.secretFile, "client-secret-file", "", "the file that holds the client's secret")
+	f.StringVar(&q.audience, "audience", "", "whom the token is for; may be left out by a client with one audience")
+	f.StringVar(&q.scopes, "scope", "", "scopes, separated by spaces; all that are granted if left out")
+	cmd.MarkFlagsMutuallyExclusive("client-secret-env", "client-secret-file")
+	return cmd
+}
+
+func (q tokenRequest) get(ctx context.Context) (string, error) {
+	base, err := q.base()
+	if err != nil {
+		return "", err
+	}
+	client := fallback(q.client, "CLIENT_ID")
+	if client == "" {
+		return "", errors.New("the client is not known: give --client-id or set CLIENT_ID")
+	}
+	secret, err := q.secret()
+	if err != nil {
+		return "", err
+	}
+	trust, err := certs.NewClient(certs.ClientConfig{Files: certs.Files{CA: fallback(q.ca, "CA_FILE")}})
+	if err != nil {
+		return "", err
+	}
+	config := clientcredentials.Config{
+		ClientID: client, ClientSecret: secret, TokenURL: base + "/token",
+		AuthStyle: oauth2.AuthStyleInHeader, Scopes: strings.Fields(q.scopes),
+	}
+	if q.audience != "" {
+		config.EndpointParams = url.Values{"audience": {q.audience}}
+	}
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
+		Timeout:   tokenTimeout,
+		Transport: &http.Transport{TLSClientConfig: trust.Client(), ForceAttemptHTTP2: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return errors.New("a token service does not redirect: the secret is not sent on")
+		},
+	})
+	token, err := config.Token(ctx)
+	if err != nil {
+		return "", fmt.Errorf("get a token from %s: %w", base, err)
+	}
+	return token.AccessToken, nil
+}
+
+func (q tokenRequest) base() (string, error) {
+	raw := strings.TrimSuffix(fallback(q.url, "AUTHSERVER_URL"), "/")
+	if raw == "" {
+		return "", errors.New("the token service is not known: give --url or set AUTHSERVER_URL")
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		// The value is not quoted: somebody may have put a secret in it.
+		return "", errors.New("the URL of the token service (--url, AUTHSERVER_URL) is not of the form https://host:port")
+	}
+	return raw, nil
+}
+
+func (q tokenRequest) secret() (string, error) {
+	if q.secretFile != "" {
+		return readSecret(q.secretFile)
+	}
+	if secret := os.Getenv(q.secretEnv); secret != "" {
+		return secret, nil
+	}
+	return "", fmt.Errorf("the client's secret is not known: set %s or give --client-secret-file", q.secretEnv)
+}
+
+// fallback is the flag's value, or the environment's where there is none.
+func fallback(flag, variable string) string {
+	if flag != "" {
+		return flag
+	}
+	return os.Getenv(variable)
+}
