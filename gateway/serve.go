@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"portcullis/certs"
+	"portcullis/gateway/internal/compile"
+	"portcullis/gateway/internal/edge"
+	"portcullis/gateway/internal/ops"
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/gateway/internal/reload"
+	"portcullis/policies/policy"
+	"portcullis/services/chassis"
+)
+
+// eventBuffer is how many bytes of events wait for a slow reader before events
+// are dropped: about two thousand requests.
+const eventBuffer = 1 << 20
+
+// serving is what the flags of serve say.
+type serving struct {
+	addr, ops, policies      string
+	cert, key                string
+	drainDelay, drainTimeout time.Duration
+	connections              int
+	identity
+}
+
+func serveCommand(stdout, stderr io.Writer) *cobra.Command {
+	var s serving
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the policies of a folder",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.identity.cert, s.identity.key = s.cert, s.key
+			return s.run(cmd.Context(), stdout, stderr)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.addr, "addr", "localhost:8443", "public address")
+	f.StringVar(&s.ops, "ops", "localhost:9901", "private address of /healthz /readyz /metrics /status")
+	f.StringVar(&s.policies, "policies", "policies", "folder of policy files")
+	f.StringVar(&s.cert, "cert", "", "certificate shown to clients, and to upstreams that ask for one (PEM)")
+	f.StringVar(&s.key, "key", "", "its key (PEM)")
+	f.StringVar(&s.ca, "ca", "", "authorities trusted for upstreams and the token service (PEM); default: the system's")
+	f.StringVar(&s.tokenURL, "token-url", "", "token endpoint for the gateway's own credentials")
+	f.StringVar(&s.clientID, "client-id", "", "the gateway's client id there")
+	f.StringVar(&s.secretFile, "client-secret-file", "", "file that holds the client secret")
+	f.DurationVar(&s.drainDelay, "drain-delay", time.Second, "how long to go on accepting after readiness fails")
+	f.DurationVar(&s.drainTimeout, "drain-timeout", 15*time.Second, "how long requests under way may take at the end")
+	f.IntVar(&s.connections, "connections", 0, "most client connections at once (default 4096)")
+	for _, name := range []string{"cert", "key"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag was defined above
+		}
+	}
+	return cmd
+}
+
+// run serves until a signal or ctx ends it.
+func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
+	ctx, stop := chassis.Signals(ctx)
+	defer stop()
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	started := time.Now()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	compiler, meters, err := newCompiler(s.identity, registry, log)
+	if err != nil {
+		return err
+	}
+	current := &pipeline.Current{}
+	reloader, err := reload.New(reload.Config{
+		Files: os.DirFS(s.policies), Env: os.LookupEnv, Compiler: compiler, Current: current, Retire: compile.Retire, Metrics: registry, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := reloader.Load("start"); err != nil {
+		if mistakes, ok := errors.AsType[policy.Mistakes](err); ok {
+			show(stderr, mistakes, s.policies)
+		}
+		return fmt.Errorf("the policies in %q cannot be served; nothing was started", s.policies)
+	}
+	identity, err := certs.NewServer(certs.ServerConfig{Files: certs.Files{Cert: s.cert, Key: s.key}, Log: log})
+	if err != nil {
+		return err
+	}
+	events, finish := writeEvents(stdout, registry)
+	defer finish()
+	handler, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meters.Route("none"), Log: log})
+	if err != nil {
+		return err
+	}
+	go s.watch(ctx, reloader, log)
+	return chassis.Run(ctx, chassis.Config{
+		Name: "gateway", Addr: s.addr, Handler: handler, TLS: identity.Server("h2", "http/1.1"),
+		Ops: s.ops, Metrics: registry, OpsHandler: status(current, reloader, started),
+		Ready: func(context.Context) error {
+			if current.Load() == nil {
+				return errors.New("no policy is loaded")
+			}
+			return nil
+		},
+		DrainDelay: s.drainDelay, DrainTimeout: s.drainTimeout, Log: log, Limits: chassis.Limits{Connections: s.connections},
+	})
+}
+
+// watch reloads on SIGHUP and when the files change.
+func (s serving) watch(ctx context.Context, r *reload.Reloader, log *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	chassis.Watch{Dir: s.policies, Now: hangup, Log: log, Changed: func(reason string) {
+		// The reloader has logged, counted and kept what went wrong.
+		_ = r.Load(reason)
+	}}.Run(ctx)
+}
+
+// writeEvents starts the writer of events, and counts what it drops.
+func writeEvents(out io.Writer, r prometheus.Registerer) (*chassis.EventWriter, func()) {
+	events := chassis.NewEventWriter(out, eventBuffer)
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "portcullis_events_dropped_total", Help: "Events lost because their reader was too slow.",
+	}, func() float64 { return float64(events.Dropped()) }))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = events.Run(ctx) // what could not be written is counted
+	}()
+	return events, func() { cancel(); <-done }
+}
+
+// status is the read-only page of the ops port.
+func status(current *pipeline.Current, r *reload.Reloader, started time.Time) http.Handler {
+	return ops.New(ops.Config{
+		Current: current, Started: started,
+		Upstreams: func() any { return compile.Upstreams(current.Load()) },
+		Reload:    func() any { return r.Status() },
+	})
+}
