@@ -74,7 +74,7 @@ func TestAnEngineWithTooFewKeysIsRefused(t *testing.T) {
 // Two sets with the same limits in opposite order, asked from many goroutines,
 // neither lock each other out nor admit one request too many.
 func TestManyAtOnceAreAdmittedToTheLastAndNoneMore(t *testing.T) {
-	const workers, each, burst = 8, 2000, 5000
+	const workers, each, burst = 8, 25_000, 5000
 	e, now := newEngine(t, 0), time.Now()
 	a := limit.Limit{Name: "a", By: limit.RouteKey, Count: burst, Per: time.Hour}
 	b := limit.Limit{Name: "b", By: limit.Source, Count: 2 * burst, Per: time.Hour}

@@ -51,6 +51,26 @@ func TestAMillionKeysNeitherGrowATableNorFreeAnOffender(t *testing.T) {
 	}
 }
 
+func TestATableThatGrowsForgetsNoDebt(t *testing.T) {
+	e, err := NewEngine(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, now := e.Bind([]Limit{{Name: "per-source", Count: 1, Per: time.Hour}}), time.Now()
+	before := set.limits[0].table.bytes()
+	for i := range 20_000 {
+		set.Decide(now, address(i), nil)
+	}
+	if set.limits[0].table.bytes() == before {
+		t.Fatal("the table did not grow")
+	}
+	for i := range 20_000 {
+		if _, denied := set.Decide(now, address(i), nil); denied == nil {
+			t.Fatalf("caller %d was admitted twice", i)
+		}
+	}
+}
+
 func TestAFloodOfShortDebtsTurnsNobodyAway(t *testing.T) {
 	e, err := NewEngine(Config{Keys: 1 << 14})
 	if err != nil {
