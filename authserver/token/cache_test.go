@@ -1,0 +1,111 @@
+package token_test
+
+import (
+	"testing"
+	"time"
+
+	"portcullis/authserver/token"
+	"portcullis/authserver/token/tokentest"
+)
+
+func TestAVerifiedTokenIsFoundAgainWithoutAllocating(t *testing.T) {
+	issuer := tokentest.New(t)
+	verifier, raw, now := issuer.Verifier(), issuer.Mint(nil), time.Now()
+	first, err := verifier.Verify(t.Context(), raw, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := verifier.Verify(t.Context(), raw, now)
+	if err != nil || again != first {
+		t.Fatalf("the second look gave %p, not %p: %v", again, first, err)
+	}
+	if raceEnabled {
+		return // the race detector makes pools forget on purpose
+	}
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(1000, func() { _, _ = verifier.Verify(ctx, raw, now) }); n != 0 {
+		t.Errorf("a hit allocates %v times", n)
+	}
+}
+
+func TestAVerificationIsTrustedForAMinute(t *testing.T) {
+	issuer := tokentest.New(t)
+	verifier, raw, now := issuer.Verifier(), issuer.Mint(nil), time.Now()
+	look := func(at time.Time) *token.Principal {
+		t.Helper()
+		p, err := verifier.Verify(t.Context(), raw, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := look(now)
+	if look(now.Add(59*time.Second)) != first {
+		t.Error("after 59 seconds the token was verified again")
+	}
+	if look(now.Add(time.Minute)) == first {
+		t.Error("after a minute the token was not verified again")
+	}
+}
+
+func TestAFullCacheStaysBoundedAndRight(t *testing.T) {
+	issuer := tokentest.New(t)
+	keys, err := token.NewIssuer(issuer.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := token.NewVerifier(token.VerifierConfig{Issuers: []*token.Issuer{keys}, CacheEntries: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raws := map[string]string{}
+	for _, sub := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
+		raws[sub] = issuer.Mint(claims{"sub": sub})
+	}
+	for range 3 {
+		for sub, raw := range raws {
+			p, err := verifier.Verify(t.Context(), raw, time.Now())
+			if err != nil || p.Subject != sub {
+				t.Fatalf("the token of %q gave %+v, %v", sub, p, err)
+			}
+		}
+	}
+	if n := verifier.Cached(); n != 4 {
+		t.Errorf("%d tokens are remembered, not 4", n)
+	}
+}
+
+func BenchmarkVerifyHit(b *testing.B) {
+	issuer := tokentest.New(b)
+	verifier, raw, now := issuer.Verifier(), issuer.Mint(nil), time.Now()
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := verifier.Verify(ctx, raw, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkVerifyMiss(b *testing.B) {
+	issuer := tokentest.New(b)
+	keys, err := token.NewIssuer(issuer.Config())
+	if err != nil {
+		b.Fatal(err)
+	}
+	verifier, err := token.NewVerifier(token.VerifierConfig{Issuers: []*token.Issuer{keys}, CacheEntries: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var raws []string // twice as many as the cache holds, in turn: none is there any more
+	for range 8 {
+		raws = append(raws, issuer.Mint(nil))
+	}
+	ctx, now := b.Context(), time.Now()
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		if _, err := verifier.Verify(ctx, raws[n%len(raws)], now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package token
+
+// Cached counts the entries of the cache, for tests of its bound.
+func (v *Verifier) Cached() (n int) {
+	for i := range v.cache.sets {
+		for j := range v.cache.sets[i] {
+			if v.cache.sets[i][j].Load() != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Open and ReadKeys let fuzz tests reach the parsers alone.
+func Open(raw string) error { _, err := open(raw); return err }
+
+func ReadKeys(data []byte) (int, error) { k, err := readKeys(data); return len(k), err }
+
+// Settle waits until no keys are being fetched.
+func (v *Verifier) Settle() {
+	for _, i := range v.issuers {
+		i.keys.settle()
+	}
+}
+
+// Settle waits until no token is being asked for.
+func (s *Source) Settle() { s.tokens.settle() }
+
+func (r *refresher) settle() {
+	r.mu.Lock()
+	f := r.flight
+	r.mu.Unlock()
+	if f != nil {
+		<-f.done
+	}
+}

@@ -1,0 +1,469 @@
+package token_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"portcullis/authserver/token"
+	"portcullis/authserver/token/tokentest"
+	"portcullis/services/problem"
+)
+
+// clock is a clock that a test sets.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Now()} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// aged is a verifier of issuer whose keys age by a clock of the test's.
+func aged(t *testing.T, issuer *tokentest.Issuer) (*token.Verifier, *clock) {
+	t.Helper()
+	c := newClock()
+	cfg := issuer.Config()
+	cfg.Now = c.Now
+	return verifierOf(t, cfg), c
+}
+
+func verifierOf(t *testing.T, cfg token.IssuerConfig) *token.Verifier {
+	t.Helper()
+	keys, err := token.NewIssuer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := token.NewVerifier(token.VerifierConfig{Issuers: []*token.Issuer{keys}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func codeOf(err error) problem.Code {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return p.Code
+	}
+	return ""
+}
+
+// long is a token that outlives the waits of a test.
+func long(i *tokentest.Issuer, sub string) string {
+	return i.Mint(claims{"sub": sub, "exp": time.Now().Add(time.Hour).Unix()})
+}
+
+func TestAStormOfUnknownKeysMakesOneFetchInTenSeconds(t *testing.T) {
+	issuer := tokentest.New(t)
+	verifier, clock := aged(t, issuer)
+	storm := func() {
+		var all sync.WaitGroup
+		for g := range 8 {
+			all.Go(func() {
+				for n := range 100 {
+					raw := issuer.MintRaw(claims{"kid": fmt.Sprint(g, "-", n)}, payload(issuer))
+					if _, err := verifier.Verify(t.Context(), raw, time.Now()); codeOf(err) != problem.InvalidToken {
+						t.Errorf("an unknown key gave %v", err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
+	storm()
+	if n := issuer.Fetches(); n != 1 {
+		t.Errorf("the storm made %d fetches", n)
+	}
+	clock.pass(10 * time.Second)
+	storm()
+	if n := issuer.Fetches(); n != 2 {
+		t.Errorf("after the cool-down the storm has made %d fetches, not 2", n)
+	}
+}
+
+func TestABadSignatureNeverFetches(t *testing.T) {
+	issuer := tokentest.New(t)
+	verifier, clock := aged(t, issuer)
+	good := issuer.Mint(nil)
+	if _, err := verifier.Verify(t.Context(), good, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	clock.pass(11 * time.Second)
+	bad := good[:strings.LastIndexByte(good, '.')+1] + strings.Repeat("A", 86)
+	for range 50 {
+		if _, err := verifier.Verify(t.Context(), bad, time.Now()); codeOf(err) != problem.InvalidToken {
+			t.Fatal(err)
+		}
+	}
+	if n := issuer.Fetches(); n != 1 {
+		t.Errorf("bad signatures made %d fetches", n-1)
+	}
+}
+
+func TestANewKeyIsFoundAtOnceAndTheOldOneDies(t *testing.T) {
+	issuer := tokentest.New(t)
+	verifier, clock := aged(t, issuer)
+	old := long(issuer, "old")
+	if _, err := verifier.Verify(t.Context(), old, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	issuer.Rotate()
+	clock.pass(10 * time.Second)
+	if _, err := verifier.Verify(t.Context(), long(issuer, "new"), time.Now()); err != nil {
+		t.Errorf("a token of the new key: %v", err)
+	}
+	if _, err := verifier.Verify(t.Context(), old, time.Now()); codeOf(err) != problem.InvalidToken {
+		t.Errorf("a remembered token of the removed key: %v", err)
+	}
+}
+
+func TestARemovedKeyDiesEvenIfOnlyItsTokensCome(t *testing.T) {
+	issuer := tokentest.New(t)
+	verifier, clock := aged(t, issuer)
+	raw := long(issuer, "g-7")
+	if _, err := verifier.Verify(t.Context(), raw, clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	issuer.Rotate()
+	clock.pass(6 * time.Minute) // five, and a tenth of jitter
+	if _, err := verifier.Verify(t.Context(), raw, clock.Now()); err != nil {
+		t.Errorf("nobody waits for the refresh: %v", err)
+	}
+	verifier.Settle()
+	if _, err := verifier.Verify(t.Context(), raw, clock.Now()); codeOf(err) != problem.InvalidToken {
+		t.Errorf("after the refresh: %v", err)
+	}
+}
+
+func TestWhileTheIssuerIsDownItsKeysAreUsedForAnHour(t *testing.T) {
+	issuer := tokentest.New(t)
+	verifier, clock := aged(t, issuer)
+	if _, err := verifier.Verify(t.Context(), issuer.Mint(nil), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	issuer.Down()
+	clock.pass(59 * time.Minute)
+	if _, err := verifier.Verify(t.Context(), issuer.Mint(claims{"sub": "another"}), time.Now()); err != nil {
+		t.Errorf("after 59 minutes: %v", err)
+	}
+	clock.pass(2 * time.Minute)
+	_, err := verifier.Verify(t.Context(), issuer.Mint(claims{"sub": "a third"}), time.Now())
+	if codeOf(err) != problem.IssuerUnavailable {
+		t.Errorf("after 61 minutes: %v", err)
+	}
+}
+
+func TestAnIssuerMayBeDownAtFirstAndComeLater(t *testing.T) {
+	issuer := tokentest.New(t)
+	issuer.Down()
+	verifier, clock := aged(t, issuer)
+	_, err := verifier.Verify(t.Context(), issuer.Mint(nil), time.Now())
+	p, ok := errors.AsType[*problem.Problem](err)
+	if !ok || p.Code != problem.IssuerUnavailable || p.Header.Get("Retry-After") == "" {
+		t.Fatalf("while the issuer is down: %v", err)
+	}
+	issuer.Up()
+	clock.pass(10 * time.Second)
+	if _, err := verifier.Verify(t.Context(), issuer.Mint(nil), time.Now()); err != nil {
+		t.Errorf("once the issuer is up: %v", err)
+	}
+}
+
+// silent is a network in which nobody ever answers.
+type silent struct{}
+
+func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func TestNoRequestWaitsLongerThanTwoSecondsForKeys(t *testing.T) {
+	issuer := tokentest.New(t)
+	raw := issuer.Mint(nil)
+	synctest.Test(t, func(t *testing.T) {
+		cfg := issuer.Config()
+		cfg.HTTP = &http.Client{Transport: silent{}}
+		// The bubble's clock begins in 2000; the token is of today.
+		real := time.Now()
+		verifier := verifierOf(t, cfg)
+		_, err := verifier.Verify(t.Context(), raw, issuedAt(raw))
+		if codeOf(err) != problem.IssuerUnavailable || time.Since(real) != 2*time.Second {
+			t.Errorf("after %s: %v", time.Since(real), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		real = time.Now()
+		if _, err = verifier.Verify(ctx, raw, issuedAt(raw)); time.Since(real) != time.Second {
+			t.Errorf("a caller with one second waited %s: %v", time.Since(real), err)
+		}
+		time.Sleep(time.Minute) // the flights end
+	})
+}
+
+func issuedAt(raw string) time.Time {
+	var c struct {
+		IAT int64 `json:"iat"`
+	}
+	if err := json.Unmarshal(part(raw, 1), &c); err != nil {
+		panic(err)
+	}
+	return time.Unix(c.IAT, 0)
+}
+
+func TestWarmFetchesAheadAndTellsWhyNot(t *testing.T) {
+	issuer := tokentest.New(t)
+	keys, err := token.NewIssuer(issuer.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := keys.Status(); s.Usable || s.Keys != 0 {
+		t.Errorf("before: %+v", s)
+	}
+	if err := keys.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := keys.Status(); !s.Usable || s.Keys != 1 || s.Err != nil {
+		t.Errorf("after: %+v", s)
+	}
+	cold := tokentest.New(t)
+	cold.Down()
+	if keys, err = token.NewIssuer(cold.Config()); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Warm(t.Context()); err == nil || !strings.Contains(err.Error(), `"hotel"`) {
+		t.Errorf("an issuer that is down: %v", err)
+	}
+}
+
+// serves is an issuer's server whose key set is whatever body says.
+func serves(t *testing.T, body func(w http.ResponseWriter)) token.IssuerConfig {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { body(w) }))
+	t.Cleanup(server.Close)
+	return token.IssuerConfig{
+		Name: "poisoned", URL: server.URL, Audience: tokentest.Audience, JWKS: server.URL, HTTP: server.Client(),
+	}
+}
+
+func warm(t *testing.T, cfg token.IssuerConfig) (token.KeyStatus, error) {
+	t.Helper()
+	keys, err := token.NewIssuer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = keys.Warm(t.Context())
+	return keys.Status(), err
+}
+
+func set(keys ...any) string {
+	data, err := json.Marshal(claims{"keys": keys})
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+func TestOnlyKeysThatMayVerifyAreTaken(t *testing.T) {
+	p256, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	small, _ := rsa.GenerateKey(rand.Reader, 1024)
+	good := jose.JSONWebKey{Key: p256.Public(), KeyID: "good", Algorithm: "ES256", Use: "sig"}
+	variant := func(change func(*jose.JSONWebKey)) jose.JSONWebKey {
+		k := good
+		k.KeyID = "other"
+		change(&k)
+		return k
+	}
+	for _, c := range []struct {
+		name string
+		key  any
+		want int
+	}{
+		{"a second good key counts", variant(func(*jose.JSONWebKey) {}), 2},
+		{"a key without alg has that of its curve", variant(func(k *jose.JSONWebKey) { k.Algorithm = "" }), 2},
+		{"a symmetric key is dropped", variant(func(k *jose.JSONWebKey) { k.Key, k.Algorithm = []byte("secret"), "HS256" }), 1},
+		{"a private key is dropped", variant(func(k *jose.JSONWebKey) { k.Key = p256 }), 1},
+		{"a key for encryption is dropped", variant(func(k *jose.JSONWebKey) { k.Use = "enc" }), 1},
+		{"a key without kid is dropped", variant(func(k *jose.JSONWebKey) { k.KeyID = "" }), 1},
+		{"a key with an endless kid is dropped", variant(func(k *jose.JSONWebKey) { k.KeyID = strings.Repeat("k", 129) }), 1},
+		{"a key of 1024 bits is dropped", variant(func(k *jose.JSONWebKey) { k.Key, k.Algorithm = small.Public(), "RS256" }), 1},
+		{"a key whose alg is another kind's is dropped", variant(func(k *jose.JSONWebKey) { k.Algorithm = "RS256" }), 1},
+		{"a key whose alg is symmetric is dropped", variant(func(k *jose.JSONWebKey) { k.Algorithm = "HS256" }), 1},
+		{"a key of a kind nobody knows is dropped", claims{"kty": "QQ", "kid": "q"}, 1},
+		{"a key that is a number is dropped", 7, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, err := warm(t, serves(t, func(w http.ResponseWriter) { fmt.Fprint(w, set(good, c.key)) }))
+			if err != nil || status.Keys != c.want {
+				t.Errorf("%d keys, %v", status.Keys, err)
+			}
+		})
+	}
+}
+
+func TestAPoisonedKeySetIsRefusedWhole(t *testing.T) {
+	p256, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	good := jose.JSONWebKey{Key: p256.Public(), KeyID: "good", Algorithm: "ES256", Use: "sig"}
+	for _, c := range []struct {
+		name    string
+		body    func(http.ResponseWriter)
+		because string
+	}{
+		{"ten thousand keys", func(w http.ResponseWriter) {
+			fmt.Fprint(w, `{"keys":[`+strings.Repeat("{},", 9999)+`{}]}`)
+		}, "more than 32"},
+		{"two keys of one name", func(w http.ResponseWriter) { fmt.Fprint(w, set(good, good)) }, "two keys"},
+		{"keys twice", func(w http.ResponseWriter) { fmt.Fprint(w, `{"keys":[],"keys":[]}`) }, "not a JSON key set"},
+		{"no keys", func(w http.ResponseWriter) { fmt.Fprint(w, set()) }, "no key that can verify"},
+		{"a web page", func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") }, "not a JSON key set"},
+		{"a body without end", func(w http.ResponseWriter) {
+			for range 1 << 10 {
+				if _, err := w.Write(make([]byte, 1<<10)); err != nil {
+					return
+				}
+			}
+		}, "larger than 256 KiB"},
+		{"a redirect", func(w http.ResponseWriter) {
+			w.Header().Set("Location", "https://evil.test/jwks")
+			w.WriteHeader(http.StatusFound)
+		}, "302"},
+		{"not found", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "404"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, err := warm(t, serves(t, c.body))
+			if err == nil || !strings.Contains(err.Error(), c.because) || status.Usable {
+				t.Errorf("%+v, %v", status, err)
+			}
+			if err != nil && len(err.Error()) > 400 {
+				t.Errorf("the error repeats the answer: %d bytes", len(err.Error()))
+			}
+		})
+	}
+}
+
+func TestDiscoveryOfAnotherIssuersKeysIsRefused(t *testing.T) {
+	var document string
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, document)
+	}))
+	defer server.Close()
+	cfg := token.IssuerConfig{Name: "hotel", URL: server.URL, Audience: "a", HTTP: server.Client()}
+	for name, c := range map[string]struct{ document, because string }{
+		"a document of another issuer":   {`{"issuer":"https://evil.test","jwks_uri":"` + server.URL + `"}`, "did not match"},
+		"a key address without TLS":      {`{"issuer":"` + server.URL + `","jwks_uri":"http://keys.test/jwks"}`, "must be https"},
+		"a document with no key address": {`{"issuer":"` + server.URL + `"}`, "not the URL"},
+	} {
+		document = c.document
+		if _, err := warm(t, cfg); err == nil || !strings.Contains(err.Error(), c.because) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestIssuersThatCannotBeSafeAreRefused(t *testing.T) {
+	good := token.IssuerConfig{Name: "n", URL: "https://i.test", Audience: "a"}
+	for name, c := range map[string]struct {
+		change  func(*token.IssuerConfig)
+		because string
+	}{
+		"no name":               {func(c *token.IssuerConfig) { c.Name = "" }, "name"},
+		"no audience":           {func(c *token.IssuerConfig) { c.Audience = "" }, "audience"},
+		"http beyond this host": {func(c *token.IssuerConfig) { c.URL = "http://i.test" }, "https"},
+		"http key set":          {func(c *token.IssuerConfig) { c.JWKS = "http://i.test/jwks" }, "https"},
+		"a URL with a password": {func(c *token.IssuerConfig) { c.URL = "https://u:p@i.test" }, "not the URL"},
+		"alg none":              {func(c *token.IssuerConfig) { c.Algorithms = []string{"none"} }, `"none"`},
+		"a symmetric alg":       {func(c *token.IssuerConfig) { c.Algorithms = []string{"ES256", "HS256"} }, `"HS256"`},
+		"an unknown profile":    {func(c *token.IssuerConfig) { c.Profile = "jwt2" }, `"jwt2"`},
+		"profile jwt without what tells ID tokens apart": {func(c *token.IssuerConfig) { c.Profile = "jwt" }, "ID tokens"},
+	} {
+		cfg := good
+		c.change(&cfg)
+		if _, err := token.NewIssuer(cfg); err == nil || !strings.Contains(err.Error(), c.because) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := token.NewIssuer(good); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTokensOfIssuersWithoutAccessTokenType(t *testing.T) {
+	issuer := tokentest.New(t)
+	cfg := issuer.Config()
+	cfg.Profile, cfg.ClientClaim, cfg.ScopeClaim = token.JWT, "azp", "scp"
+	cfg.Require = map[string]string{"typ": "Bearer"}
+	verifier := verifierOf(t, cfg)
+	access := func(changes claims) []byte {
+		c := claims{"azp": "web", "scp": []string{"b", "a"}, "typ": "Bearer", "client_id": nil, "jti": nil, "scope": nil}
+		for k, v := range changes {
+			c[k] = v
+		}
+		return part(issuer.Mint(c), 1)
+	}
+	for _, c := range []struct {
+		name   string
+		header claims
+		claims []byte
+		good   bool
+	}{
+		{"an access token of type JWT", claims{"typ": "JWT"}, access(nil), true},
+		{"an access token without type", claims{"typ": nil}, access(nil), true},
+		{"an at+jwt", nil, access(nil), true},
+		{"scopes in one string", claims{"typ": "JWT"}, access(claims{"scp": "a b"}), true},
+		{"an ID token", claims{"typ": "JWT"}, access(claims{"typ": "ID"}), false},
+		{"a token that does not say what it is", claims{"typ": "JWT"}, access(claims{"typ": nil}), false},
+		{"a token whose required claim is a list", claims{"typ": "JWT"}, access(claims{"typ": []string{"Bearer"}}), false},
+		{"a logout token", claims{"typ": "logout+jwt"}, access(nil), false},
+		{"a token without the client claim", claims{"typ": "JWT"}, access(claims{"azp": nil}), false},
+		{"a token without sub", claims{"typ": "JWT"}, access(claims{"sub": nil}), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := verifier.Verify(t.Context(), issuer.MintRaw(c.header, c.claims), time.Now())
+			if (err == nil) != c.good {
+				t.Fatal(err)
+			}
+			if c.good && (p.Client != "web" || !p.Has("a") || !p.Has("b")) {
+				t.Errorf("the principal is %+v", p)
+			}
+		})
+	}
+}
+
+func TestTwoIssuersOfOneURLAreRefused(t *testing.T) {
+	one, err := token.NewIssuer(token.IssuerConfig{Name: "one", URL: "https://i.test", Audience: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := token.NewVerifier(token.VerifierConfig{Issuers: []*token.Issuer{one, one}}); err == nil {
+		t.Error("accepted")
+	}
+	if _, err := token.NewVerifier(token.VerifierConfig{}); err == nil {
+		t.Error("a verifier without issuers was accepted")
+	}
+}
