@@ -1,0 +1,26 @@
+package search
+
+import _ "embed"
+
+//go:embed seed.sql
+var seed string
+
+// migrations are the schema's versions in order, the second of which fills it
+// with the hotels we begin with. A released one never changes.
+func migrations() []string {
+	return []string{
+		`CREATE TABLE hotels (
+			id       TEXT    PRIMARY KEY,
+			name     TEXT    NOT NULL,
+			city     TEXT    NOT NULL COLLATE NOCASE,
+			country  TEXT    NOT NULL CHECK (length(country) = 2),
+			about    TEXT    NOT NULL,
+			rooms    INTEGER NOT NULL CHECK (rooms > 0),
+			sleeps   INTEGER NOT NULL CHECK (sleeps BETWEEN 1 AND 8),
+			amount   INTEGER NOT NULL CHECK (amount > 0), -- minor units, a room and night
+			currency TEXT    NOT NULL CHECK (length(currency) = 3)
+		) STRICT, WITHOUT ROWID;
+		CREATE INDEX hotels_by_city ON hotels (city, amount);`,
+		seed,
+	}
+}
