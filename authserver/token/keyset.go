@@ -67,7 +67,7 @@ func readKey(raw []byte) (kid string, key verifyKey, ok bool) {
 	if err := json.Unmarshal(raw, &jwk); err != nil {
 		return "", verifyKey{}, false
 	}
-	if !jwk.IsPublic() || jwk.KeyID == "" || len(jwk.KeyID) > maxKeyID || jwk.Use != "" && jwk.Use != "sig" {
+	if jwk.KeyID == "" || len(jwk.KeyID) > maxKeyID || jwk.Use != "" && jwk.Use != "sig" {
 		return "", verifyKey{}, false
 	}
 	alg := jose.SignatureAlgorithm(jwk.Algorithm)
@@ -101,6 +101,7 @@ func usual(public crypto.PublicKey) jose.SignatureAlgorithm {
 	return ""
 }
 
+// suits knows public keys only: a private or symmetric one suits nothing.
 func suits(public crypto.PublicKey, alg jose.SignatureAlgorithm) bool {
 	if key, ok := public.(*rsa.PublicKey); ok {
 		switch alg {

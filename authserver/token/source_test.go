@@ -116,7 +116,7 @@ func TestWhileTheTokenServiceIsDownTheTokenIsServedToItsEnd(t *testing.T) {
 	}
 }
 
-func TestAnewSecretNeedsNoRestart(t *testing.T) {
+func TestANewSecretNeedsNoRestart(t *testing.T) {
 	issuer := tokentest.New(t)
 	current := "wrong"
 	s, clock := asks(t, issuer, func(c *token.SourceConfig) {
