@@ -1,0 +1,188 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"portcullis/services/problem"
+)
+
+// fieldsAdded is how many fields compose may add, by the slots below.
+const fieldsAdded = 8
+
+// compose makes the header and the body that every attempt sends.
+func (x *exchange) compose(authorization []string) error {
+	in := x.tx.Request.Header
+	h := make(http.Header, len(in)+fieldsAdded+2)
+	connection := named(in)
+	for name, values := range in {
+		if !hopByHop(name) && !fromOutside(name) && !contains(connection, name) {
+			h[name] = values
+		}
+	}
+	x.header = h
+	if in["User-Agent"] == nil {
+		h["User-Agent"] = nil // or the transport would name itself
+	}
+	// The transport would repeat a POST that has one of these; spelled in lower
+	// case it does not see them, and on the wire they mean the same.
+	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values := in[name]; values != nil && !contains(connection, name) {
+			h[strings.ToLower(name)] = values
+		}
+	}
+	if in["Te"] != nil && httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
+		x.set(0, "Te", "trailers")
+	}
+	if authorization != nil {
+		h["Authorization"] = authorization
+	}
+	if x.websocket {
+		x.set(0, "Connection", "Upgrade") // "Te: trailers" means nothing to an upgrade
+		delete(h, "Te")
+		h["Upgrade"] = []string{"websocket"}
+	}
+	x.forwarded()
+	x.trace(in)
+	if err := x.identify(); err != nil {
+		return err
+	}
+	x.body()
+	return nil
+}
+
+// set puts one value into slot i of the exchange's own memory, so that a field
+// costs no allocation.
+func (x *exchange) set(slot int, name, value string) {
+	x.values[slot] = value
+	x.header[name] = x.values[slot : slot+1 : slot+1]
+}
+
+// forwarded says where the request came from, as we know it.
+func (x *exchange) forwarded() {
+	r := x.tx.Request
+	x.set(1, "X-Forwarded-For", x.tx.Source.String())
+	if host := r.Host; host != "" {
+		x.set(2, "X-Forwarded-Host", host)
+	}
+	proto := "http"
+	if r.TLS != nil {
+		proto = "https"
+	}
+	x.set(3, "X-Forwarded-Proto", proto)
+	x.set(4, "X-Request-Id", x.tx.ID)
+}
+
+// trace passes a trace context on, or begins one (W3C Trace Context).
+func (x *exchange) trace(in http.Header) {
+	if parent := in["Traceparent"]; len(parent) == 1 && validTraceparent(parent[0]) {
+		x.header["Traceparent"] = parent
+		if state := in["Tracestate"]; state != nil {
+			x.header["Tracestate"] = state
+		}
+		return
+	}
+	if parent := newTraceparent(x.tx.ID); parent != "" {
+		x.set(5, "Traceparent", parent)
+	}
+}
+
+// identify says for whom the request is made. A name that a service could read
+// in another way than we do, trimmed or cut, is refused.
+func (x *exchange) identify() error {
+	p := x.tx.Principal
+	if p == nil {
+		return nil
+	}
+	if !plain(p.Subject) || !plain(p.Client) {
+		return problem.New(problem.Forbidden, "").Because(errors.New("the principal's subject or client cannot be written as a header field"))
+	}
+	if p.Subject != "" {
+		x.set(6, "Portcullis-Subject", p.Subject)
+	}
+	if p.Client != "" {
+		x.set(7, "Portcullis-Client", p.Client)
+	}
+	return nil
+}
+
+// plain reports whether s passes through a header field unchanged: visible
+// ASCII, spaces only inside.
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' || c == ' ' && (i == 0 || i == len(s)-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// body settles what is sent after the header.
+func (x *exchange) body() {
+	r := x.tx.Request
+	switch {
+	case x.tx.Buffered:
+		x.length = int64(len(x.tx.Body))
+	case r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody:
+		x.length = 0
+	default:
+		x.length = r.ContentLength
+		upload := newUpload(x.w, r)
+		x.mu.Lock()
+		x.upload = upload // the timers look at it
+		x.mu.Unlock()
+		x.trailer = x.upload.trailer
+		if x.upload.agreed != nil {
+			x.header["Expect"] = r.Header["Expect"]
+		}
+	}
+}
+
+// request is the request of one attempt. It shares the header with other
+// attempts, which nobody changes any more.
+func (x *exchange) request(ctx context.Context, e *endpoint) *http.Request {
+	r := x.tx.Request
+	out := (&http.Request{
+		Method:        r.Method,
+		URL:           x.target(e),
+		Host:          e.url.Host,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        x.header,
+		ContentLength: x.length,
+		Trailer:       x.trailer,
+	}).WithContext(ctx)
+	switch {
+	case x.upload != nil:
+		out.Body = x.upload
+	case x.length > 0:
+		body := x.tx.Body
+		// With GetBody the transport sends again what a dead kept connection
+		// never took; that is safe for every method.
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		out.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return out
+}
+
+// target is the canonical path at the endpoint, in exactly this spelling, with
+// the query as it was given.
+func (x *exchange) target(e *endpoint) *url.URL {
+	in := x.tx.Request.URL
+	u := &url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: x.tx.Path, RawPath: x.tx.Path, RawQuery: in.RawQuery, ForceQuery: in.ForceQuery}
+	if strings.IndexByte(x.tx.Path, '%') >= 0 {
+		// RawPath counts only while it decodes to Path.
+		if decoded, err := url.PathUnescape(x.tx.Path); err == nil {
+			u.Path = decoded
+		}
+	}
+	return u
+}

@@ -1,0 +1,89 @@
+// Package upstream sends allowed requests on: a named group of endpoints, each
+// behind a breaker, balanced round robin, reached through one http.Transport.
+// It attaches the gateway's own credential, keeps hop-by-hop and identity
+// fields on their side, and copies the answer back without buffering it.
+//
+// http.Transport reads some malformed answers leniently: Content-Length beside
+// Transfer-Encoding, folded fields, bare line feeds. It re-frames what it
+// relays, so that clients see one well-formed answer all the same.
+package upstream
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"portcullis/gateway/internal/pipeline"
+)
+
+// Upstream is a named group of endpoints. It is safe for concurrent use.
+type Upstream struct {
+	config    Config
+	endpoints []*endpoint
+	transport *http.Transport
+	turn      atomic.Uint64
+	bearer    atomic.Pointer[bearer]
+	buffers   sync.Pool
+}
+
+// New makes an upstream; it connects to nothing yet.
+func New(c Config) (*Upstream, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	previous := c.Previous
+	c.Previous = nil // an old policy must not be kept alive by the new one
+	c = c.withDefaults()
+	u := &Upstream{config: c, transport: newTransport(c)}
+	u.buffers.New = func() any { return new([bufferSize]byte) }
+	for _, raw := range c.Endpoints {
+		e := previous.keep(raw, c)
+		if e == nil {
+			var err error
+			if e, err = newEndpoint(raw, c); err != nil {
+				return nil, err
+			}
+		}
+		u.endpoints = append(u.endpoints, e)
+	}
+	return u, nil
+}
+
+// keep returns the endpoint whose breaker may stand in an upstream of config c.
+func (u *Upstream) keep(raw string, c Config) *endpoint {
+	if u == nil || u.config.Name != c.Name || u.config.Breaker != c.Breaker || u.config.Metrics != c.Metrics {
+		return nil
+	}
+	for _, e := range u.endpoints {
+		if e.raw == raw {
+			return e
+		}
+	}
+	return nil
+}
+
+// Same reports whether New(c) would make an upstream that behaves like this
+// one, so that this one may stay. TLS, Metrics and Credential are compared by
+// identity, Log is not compared.
+func (u *Upstream) Same(c Config) bool { return u.config.same(c.withDefaults()) }
+
+// Close closes idle connections; requests under way go on.
+func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+
+// Status tells how each endpoint stands.
+func (u *Upstream) Status() []EndpointStatus {
+	all := make([]EndpointStatus, len(u.endpoints))
+	for i, e := range u.endpoints {
+		all[i] = e.status()
+	}
+	return all
+}
+
+// RouteOptions are what one route wants of its upstream beyond what its
+// pipeline.Route says; so far nothing does.
+type RouteOptions struct{}
+
+// Forwarder returns what a route sends its requests with.
+func (u *Upstream) Forwarder(RouteOptions) pipeline.Forwarder {
+	return forwarder{u}
+}
