@@ -118,14 +118,17 @@ func isPolicy(name string) bool {
 }
 
 func read(fsys fs.FS, name string) ([]byte, error) {
+	// Before it is opened: opening a pipe waits for a writer.
+	if info, err := fs.Stat(fsys, name); err != nil {
+		return nil, fmt.Errorf("the file cannot be read: %w", err)
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("this is not a regular file")
+	}
 	file, err := fsys.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("the file cannot be opened: %w", err)
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.New("this is not a regular file") // a pipe would block, a device never end
-	}
 	data, err := io.ReadAll(io.LimitReader(file, fileBytes+1))
 	switch {
 	case err != nil:

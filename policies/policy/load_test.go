@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -101,6 +102,15 @@ func TestALinkToAFolderIsAMistakeAndNotSkipped(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(dir, ".elsewhere"), 0o755))
 	must(t, os.Symlink(".elsewhere", filepath.Join(dir, "routes")))
 	if _, err := Load(os.DirFS(dir), noEnvironment); err == nil || !strings.Contains(err.Error(), "link to a folder") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAPipeIsAMistakeAndBlocksNobody(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, syscall.Mkfifo(filepath.Join(dir, "gateway.yaml"), 0o600))
+	if _, err := Load(os.DirFS(dir), noEnvironment); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("error %v", err)
 	}
 }
