@@ -2,22 +2,15 @@ package token_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"portcullis/authserver/token"
 	"portcullis/authserver/token/tokentest"
@@ -261,131 +254,6 @@ func TestWarmFetchesAheadAndTellsWhyNot(t *testing.T) {
 	}
 }
 
-// serves is an issuer's server whose key set is whatever body says.
-func serves(t *testing.T, body func(w http.ResponseWriter)) token.IssuerConfig {
-	t.Helper()
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { body(w) }))
-	t.Cleanup(server.Close)
-	return token.IssuerConfig{
-		Name: "poisoned", URL: server.URL, Audience: tokentest.Audience, JWKS: server.URL, HTTP: server.Client(),
-	}
-}
-
-func warm(t *testing.T, cfg token.IssuerConfig) (token.KeyStatus, error) {
-	t.Helper()
-	keys, err := token.NewIssuer(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = keys.Warm(t.Context())
-	return keys.Status(), err
-}
-
-func set(keys ...any) string {
-	data, err := json.Marshal(claims{"keys": keys})
-	if err != nil {
-		panic(err)
-	}
-	return string(data)
-}
-
-func TestOnlyKeysThatMayVerifyAreTaken(t *testing.T) {
-	p256, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	small, _ := rsa.GenerateKey(rand.Reader, 1024)
-	good := jose.JSONWebKey{Key: p256.Public(), KeyID: "good", Algorithm: "ES256", Use: "sig"}
-	variant := func(change func(*jose.JSONWebKey)) jose.JSONWebKey {
-		k := good
-		k.KeyID = "other"
-		change(&k)
-		return k
-	}
-	for _, c := range []struct {
-		name string
-		key  any
-		want int
-	}{
-		{"a second good key counts", variant(func(*jose.JSONWebKey) {}), 2},
-		{"a key without alg has that of its curve", variant(func(k *jose.JSONWebKey) { k.Algorithm = "" }), 2},
-		{"a symmetric key is dropped", variant(func(k *jose.JSONWebKey) { k.Key, k.Algorithm = []byte("secret"), "HS256" }), 1},
-		{"a private key is dropped", variant(func(k *jose.JSONWebKey) { k.Key = p256 }), 1},
-		{"a key for encryption is dropped", variant(func(k *jose.JSONWebKey) { k.Use = "enc" }), 1},
-		{"a key without kid is dropped", variant(func(k *jose.JSONWebKey) { k.KeyID = "" }), 1},
-		{"a key with an endless kid is dropped", variant(func(k *jose.JSONWebKey) { k.KeyID = strings.Repeat("k", 129) }), 1},
-		{"a key of 1024 bits is dropped", variant(func(k *jose.JSONWebKey) { k.Key, k.Algorithm = small.Public(), "RS256" }), 1},
-		{"a key whose alg is another kind's is dropped", variant(func(k *jose.JSONWebKey) { k.Algorithm = "RS256" }), 1},
-		{"a key whose alg is symmetric is dropped", variant(func(k *jose.JSONWebKey) { k.Algorithm = "HS256" }), 1},
-		{"a key of a kind nobody knows is dropped", claims{"kty": "QQ", "kid": "q"}, 1},
-		{"a key that is a number is dropped", 7, 1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			status, err := warm(t, serves(t, func(w http.ResponseWriter) { fmt.Fprint(w, set(good, c.key)) }))
-			if err != nil || status.Keys != c.want {
-				t.Errorf("%d keys, %v", status.Keys, err)
-			}
-		})
-	}
-}
-
-func TestAPoisonedKeySetIsRefusedWhole(t *testing.T) {
-	p256, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	good := jose.JSONWebKey{Key: p256.Public(), KeyID: "good", Algorithm: "ES256", Use: "sig"}
-	for _, c := range []struct {
-		name    string
-		body    func(http.ResponseWriter)
-		because string
-	}{
-		{"ten thousand keys", func(w http.ResponseWriter) {
-			fmt.Fprint(w, `{"keys":[`+strings.Repeat("{},", 9999)+`{}]}`)
-		}, "more than 32"},
-		{"two keys of one name", func(w http.ResponseWriter) { fmt.Fprint(w, set(good, good)) }, "two keys"},
-		{"keys twice", func(w http.ResponseWriter) { fmt.Fprint(w, `{"keys":[],"keys":[]}`) }, "not a JSON key set"},
-		{"no keys", func(w http.ResponseWriter) { fmt.Fprint(w, set()) }, "no key that can verify"},
-		{"a web page", func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") }, "not a JSON key set"},
-		{"a body without end", func(w http.ResponseWriter) {
-			for range 1 << 10 {
-				if _, err := w.Write(make([]byte, 1<<10)); err != nil {
-					return
-				}
-			}
-		}, "larger than 256 KiB"},
-		{"a redirect", func(w http.ResponseWriter) {
-			w.Header().Set("Location", "https://evil.test/jwks")
-			w.WriteHeader(http.StatusFound)
-		}, "302"},
-		{"not found", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "404"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			status, err := warm(t, serves(t, c.body))
-			if err == nil || !strings.Contains(err.Error(), c.because) || status.Usable {
-				t.Errorf("%+v, %v", status, err)
-			}
-			if err != nil && len(err.Error()) > 400 {
-				t.Errorf("the error repeats the answer: %d bytes", len(err.Error()))
-			}
-		})
-	}
-}
-
-func TestDiscoveryOfAnotherIssuersKeysIsRefused(t *testing.T) {
-	var document string
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, document)
-	}))
-	defer server.Close()
-	cfg := token.IssuerConfig{Name: "hotel", URL: server.URL, Audience: "a", HTTP: server.Client()}
-	for name, c := range map[string]struct{ document, because string }{
-		"a document of another issuer":   {`{"issuer":"https://evil.test","jwks_uri":"` + server.URL + `"}`, "did not match"},
-		"a key address without TLS":      {`{"issuer":"` + server.URL + `","jwks_uri":"http://keys.test/jwks"}`, "must be https"},
-		"a document with no key address": {`{"issuer":"` + server.URL + `"}`, "not the URL"},
-	} {
-		document = c.document
-		if _, err := warm(t, cfg); err == nil || !strings.Contains(err.Error(), c.because) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func TestIssuersThatCannotBeSafeAreRefused(t *testing.T) {
 	good := token.IssuerConfig{Name: "n", URL: "https://i.test", Audience: "a"}
 	for name, c := range map[string]struct {
@@ -410,48 +278,6 @@ func TestIssuersThatCannotBeSafeAreRefused(t *testing.T) {
 	}
 	if _, err := token.NewIssuer(good); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestTokensOfIssuersWithoutAccessTokenType(t *testing.T) {
-	issuer := tokentest.New(t)
-	cfg := issuer.Config()
-	cfg.Profile, cfg.ClientClaim, cfg.ScopeClaim = token.JWT, "azp", "scp"
-	cfg.Require = map[string]string{"typ": "Bearer"}
-	verifier := verifierOf(t, cfg)
-	access := func(changes claims) []byte {
-		c := claims{"azp": "web", "scp": []string{"b", "a"}, "typ": "Bearer", "client_id": nil, "jti": nil, "scope": nil}
-		for k, v := range changes {
-			c[k] = v
-		}
-		return part(issuer.Mint(c), 1)
-	}
-	for _, c := range []struct {
-		name   string
-		header claims
-		claims []byte
-		good   bool
-	}{
-		{"an access token of type JWT", claims{"typ": "JWT"}, access(nil), true},
-		{"an access token without type", claims{"typ": nil}, access(nil), true},
-		{"an at+jwt", nil, access(nil), true},
-		{"scopes in one string", claims{"typ": "JWT"}, access(claims{"scp": "a b"}), true},
-		{"an ID token", claims{"typ": "JWT"}, access(claims{"typ": "ID"}), false},
-		{"a token that does not say what it is", claims{"typ": "JWT"}, access(claims{"typ": nil}), false},
-		{"a token whose required claim is a list", claims{"typ": "JWT"}, access(claims{"typ": []string{"Bearer"}}), false},
-		{"a logout token", claims{"typ": "logout+jwt"}, access(nil), false},
-		{"a token without the client claim", claims{"typ": "JWT"}, access(claims{"azp": nil}), false},
-		{"a token without sub", claims{"typ": "JWT"}, access(claims{"sub": nil}), false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			p, err := verifier.Verify(t.Context(), issuer.MintRaw(c.header, c.claims), time.Now())
-			if (err == nil) != c.good {
-				t.Fatal(err)
-			}
-			if c.good && (p.Client != "web" || !p.Has("a") || !p.Has("b")) {
-				t.Errorf("the principal is %+v", p)
-			}
-		})
 	}
 }
 
