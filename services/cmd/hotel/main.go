@@ -1,0 +1,40 @@
+// Command hotel runs the hotel's services: one binary, one service a process.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"portcullis/services/chassis"
+)
+
+func main() {
+	ctx, stop := chassis.Signals(context.Background())
+	// A second signal ends a process that hangs while it drains.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the whole program but for signals and the exit: it returns the exit
+// code. Request events go to stdout, diagnostics to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:           "hotel",
+		Short:         "The hotel's services, one a process",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(searchCommand(), reservationsCommand())
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(stderr, "hotel: %v\n", err)
+		return 1
+	}
+	return 0
+}
