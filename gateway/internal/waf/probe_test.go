@@ -71,6 +71,7 @@ func TestNewRefusesAProfileOutOfBounds(t *testing.T) {
 		"a negative threshold":                  {Profile{Name: "x", Inbound: -1}, "threshold.inbound -1"},
 		"256 arguments":                         {Profile{Name: "x", Args: 256}, "inspect.args 256"},
 		"a body of more than 64 KiB":            {Profile{Name: "x", Body: MaxBody + 1}, "inspect.body 65537"},
+		"a body too small to probe":             {Profile{Name: "x", Body: 255}, "inspect.body 255"},
 		"a depth without end":                   {Profile{Name: "x", Depth: 1000}, "inspect.depth 1000"},
 	} {
 		t.Run(name, func(t *testing.T) {

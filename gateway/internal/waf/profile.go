@@ -19,6 +19,11 @@ const (
 	// MaxDepth is the deepest nesting of JSON that a profile may permit.
 	MaxDepth = 64
 
+	// leastBody and leastArgs leave room for the probe. Who wants to accept less
+	// bounds the route.
+	leastBody = 256
+	leastArgs = 2
+
 	defaultDepth    = 20
 	defaultInbound  = 5 // one critical rule
 	defaultOutbound = 4 // one error-level leak
@@ -36,11 +41,13 @@ type Profile struct {
 	// Inbound is the anomaly score from which a request is denied, default 5;
 	// Outbound the same for responses, default 4.
 	Inbound, Outbound int
-	// Args bounds the arguments of a request, default and most MaxArgs.
+	// Args bounds the arguments of a request, 2 to MaxArgs, which is the
+	// default.
 	Args int
 	// Depth bounds the nesting of JSON, default 20, most MaxDepth.
 	Depth int
-	// Body bounds the request body in bytes, default and most MaxBody.
+	// Body bounds the request body in bytes, 256 to MaxBody, which is the
+	// default.
 	Body int64
 }
 
@@ -65,9 +72,9 @@ func (p Profile) complete() (Profile, error) {
 		{"paranoia.detection", int64(p.DetectionParanoia), int64(p.BlockingParanoia), maxParanoia},
 		{"threshold.inbound", int64(p.Inbound), 1, 10_000},
 		{"threshold.outbound", int64(p.Outbound), 1, 10_000},
-		{"inspect.args", int64(p.Args), 1, MaxArgs},
+		{"inspect.args", int64(p.Args), leastArgs, MaxArgs},
 		{"inspect.depth", int64(p.Depth), 1, MaxDepth},
-		{"inspect.body", p.Body, 1, MaxBody},
+		{"inspect.body", p.Body, leastBody, MaxBody},
 	} {
 		if bound.got < bound.least || bound.got > bound.most {
 			return p, fmt.Errorf("the WAF profile %q has %s %d; it must be between %d and %d",
