@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/corazawaf/coraza/v3/types"
@@ -155,7 +156,7 @@ func skipped(name string, values []string) bool {
 	case "Expect":
 		// net/http has answered 100-continue itself; the rules would refuse
 		// every client that asks before it sends a large body.
-		return len(values) == 1 && values[0] == "100-continue"
+		return len(values) == 1 && strings.EqualFold(values[0], "100-continue")
 	}
 	return false
 }

@@ -92,6 +92,18 @@ func TestNoRulesIsAnError(t *testing.T) {
 	}
 }
 
+func TestEveryParanoiaLevelLoads(t *testing.T) {
+	for level := 1; level <= maxParanoia; level++ {
+		i, err := New(Config{Profile: Profile{Name: "x", BlockingParanoia: level}, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := i.Profile(); got.DetectionParanoia != level || got.Inbound != 5 || got.Args != MaxArgs || got.Body != MaxBody {
+			t.Errorf("level %d has the profile %+v", level, got)
+		}
+	}
+}
+
 // A high threshold is how a policy begins carefully; it must not be taken for a
 // broken engine.
 func TestAHighThresholdLoadsAndStillScores(t *testing.T) {

@@ -171,7 +171,7 @@ func TestTheEngineSeesTheHeaderInAStableOrderHostFirst(t *testing.T) {
 	tx := request("POST", "/v1/reservations", "application/json", "{}")
 	tx.Request.Header = http.Header{
 		"X-B": {"2", "1"}, "X-A": {"3"}, "Content-Type": {"application/json"}, "Content-Length": {"2"},
-		"Authorization": {"Bearer secret"}, "Cookie": {"a=1", "b=2"}, "Expect": {"100-continue"},
+		"Authorization": {"Bearer secret"}, "Cookie": {"a=1", "b=2"}, "Expect": {"100-Continue"},
 	}
 	want := "Host: localhost:8443 Content-Length: 2 Content-Type: application/json Cookie: a=1 Cookie: b=2 X-A: 3 X-B: 2 X-B: 1"
 	for range 20 {
