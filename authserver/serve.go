@@ -111,13 +111,22 @@ func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	return chassis.Run(ctx, chassis.Config{
 		Name:       "authserver",
 		Addr:       s.addr,
-		Handler:    chassis.RequestLog(log, events)(handler),
+		Handler:    strangers(chassis.RequestLog(log, events)(handler)),
 		TLS:        tls.Server(),
 		Ops:        s.ops,
 		Metrics:    metrics,
 		Ready:      db.Ready,
 		DrainDelay: s.drainDelay,
 		Log:        log,
+	})
+}
+
+// strangers removes the request id that a client chose: no gateway stands before
+// us that would have checked it, and it goes into every log.
+func strangers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("X-Request-Id")
+		next.ServeHTTP(w, r)
 	})
 }
 
