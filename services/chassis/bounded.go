@@ -9,7 +9,8 @@ import (
 // of one server.
 type slots chan struct{}
 
-// bounded is a listener that accepts only while there are free slots.
+// bounded is a listener that hands out connections only while there are free
+// slots; it holds at most one more.
 type bounded struct {
 	net.Listener
 	slots  slots
@@ -21,19 +22,20 @@ func bound(l net.Listener, s slots) net.Listener {
 	return &bounded{Listener: l, slots: s, closed: make(chan struct{})}
 }
 
-// Accept waits for a free slot, then for a connection.
+// Accept waits for a connection, then for a free slot. The other way round a
+// listener where nobody calls would keep a slot from one where many do.
 func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.slots <- struct{}{}:
-	case <-b.closed:
-		return nil, net.ErrClosed
-	}
 	conn, err := b.Listener.Accept()
 	if err != nil {
-		<-b.slots
 		return nil, err
 	}
-	return &slotted{Conn: conn, slots: b.slots}, nil
+	select {
+	case b.slots <- struct{}{}:
+		return &slotted{Conn: conn, slots: b.slots}, nil
+	case <-b.closed:
+		conn.Close()
+		return nil, net.ErrClosed
+	}
 }
 
 func (b *bounded) Close() error {

@@ -41,6 +41,18 @@ func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
 	say(w, http.StatusOK, "ready")
 }
 
+// hurry asks clients to open another connection once draining has begun. A
+// connection that just ends may take a request with it that was on its way;
+// after "Connection: close" (GOAWAY in HTTP/2) a client sends no more on it.
+func (h *health) hurry(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func say(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

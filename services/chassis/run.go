@@ -32,6 +32,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	public := c.server()
+	public.Handler = health.hurry(public.Handler)
 	serve(public, listeners, c.Limits.Connections, failed)
 	addr := listeners[0].Addr().String()
 	c.Log.Info("serving", "name", c.Name, "addr", c.Addr, "listening", addr)
