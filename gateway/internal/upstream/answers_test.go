@@ -94,3 +94,24 @@ func TestAnAnswerNobodyAskedForIsNotGivenToTheNextRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEndpointThatAnswersBeforeItIsAskedBreaksNothing: the header of a request
+// is not used again while the transport is still writing it. The race detector
+// is the judge.
+func TestAnEndpointThatAnswersBeforeItIsAskedBreaksNothing(t *testing.T) {
+	g := front(t, Config{Endpoints: urls(script(t, func(p *peer) {
+		for {
+			p.say(ok)
+			if p.next() == nil {
+				return
+			}
+		}
+	}))})
+	c := g.dial(t)
+	for range 300 {
+		c.say(plainGet)
+		if r, _, err := c.answer("GET"); err != nil || r.StatusCode != 200 && r.StatusCode != 502 && r.StatusCode != 503 {
+			t.Fatalf("%v %+v", err, r)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type exchange struct {
 	result    pipeline.Result
 	websocket bool
 	repeated  bool
+	whole     bool // the answer was copied to its end
 
 	ctx    context.Context // ends at the route's timeout, or with the client
 	cancel context.CancelCauseFunc
@@ -42,10 +44,14 @@ type exchange struct {
 	upload  *upload
 	trailer http.Header
 	values  [fieldsAdded]string
+	url     url.URL
 
-	// asked and connected tell how far an attempt came: whether a connection
-	// was wanted, and whether there was one.
-	asked, connected atomic.Bool
+	// asked, connections and writes tell how far an attempt came: whether a
+	// connection was wanted, how many there were, how many took the request.
+	asked               atomic.Bool
+	connections, writes atomic.Int32
+	before              int32 // connections of the attempts before
+	hooks               httptrace.ClientTrace
 
 	mu    sync.Mutex
 	phase phase
@@ -62,14 +68,33 @@ const (
 	over
 )
 
+// newExchange makes the memory of an exchange, which later ones use again.
+func newExchange() *exchange {
+	x := &exchange{header: make(http.Header, 2*fieldsAdded)}
+	x.hooks = httptrace.ClientTrace{
+		GetConn:        func(string) { x.asked.Store(true) },
+		GotConn:        func(httptrace.GotConnInfo) { x.connections.Add(1) },
+		WroteRequest:   func(httptrace.WroteRequestInfo) { x.writes.Add(1) },
+		Got1xxResponse: x.hint,
+	}
+	return x
+}
+
 func (x *exchange) begin() {
 	x.ctx, x.cancel = context.WithCancelCause(x.tx.Request.Context())
 	bound := x.tx.Route.Timeout
 	if bound <= 0 {
 		bound = defaultTimeout
 	}
-	x.timer = time.AfterFunc(bound, x.expire)
+	if x.timer == nil {
+		x.timer = time.AfterFunc(bound, x.expire)
+	} else {
+		x.timer.Reset(bound)
+	}
 }
+
+// connected reports whether the attempt under way had a connection.
+func (x *exchange) connected() bool { return x.connections.Load() > x.before }
 
 // expire ends the exchange at the route's timeout. A client that does not read
 // holds Forward in a write that no context ends, hence the deadline.
@@ -96,7 +121,7 @@ func (x *exchange) interrupt(cancel context.CancelCauseFunc) {
 }
 
 func (x *exchange) end() {
-	x.timer.Stop()
+	stopped := x.timer.Stop()
 	x.enter(over)
 	if x.release != nil {
 		x.release(nil)
@@ -105,6 +130,29 @@ func (x *exchange) end() {
 	if x.upload != nil {
 		x.upload.stop(x.w)
 	}
+	if stopped && x.free() {
+		x.recycle()
+	}
+}
+
+// free reports whether nobody else can still be looking: no timer, and no
+// goroutine of the transport. An endpoint that answers before it has read the
+// request leaves one writing the header; to change it then would crash us.
+func (x *exchange) free() bool {
+	return x.whole && x.release == nil && x.upload == nil && x.length == 0 && x.connections.Load() == x.writes.Load()
+}
+
+func (x *exchange) recycle() {
+	u := x.upstream
+	clear(x.header)
+	clear(x.values[:])
+	x.upstream, x.w, x.tx, x.ctx, x.cancel, x.trailer = nil, nil, nil, nil, nil, nil
+	x.result, x.url = pipeline.Result{}, url.URL{}
+	x.websocket, x.repeated, x.whole, x.late = false, false, false, false
+	x.phase, x.hints, x.before = asking, 0, 0
+	x.connections.Store(0)
+	x.writes.Store(0)
+	u.exchanges.Put(x)
 }
 
 // enter moves on to another phase; from then on no hint is relayed. It reports
@@ -120,8 +168,8 @@ func (x *exchange) enter(p phase) (late bool) {
 // begun: a bound on the attempt does not bound the body.
 func (x *exchange) attempt() (context.Context, func()) {
 	x.asked.Store(false)
-	x.connected.Store(false)
-	ctx, answered := x.ctx, func() {}
+	x.before = x.connections.Load()
+	ctx, answered := x.ctx, nothing
 	if bound := x.upstream.config.Attempt; bound > 0 && bound < x.tx.Route.Timeout {
 		if x.release != nil {
 			x.release(nil)
@@ -132,12 +180,10 @@ func (x *exchange) attempt() (context.Context, func()) {
 		timer := time.AfterFunc(bound, func() { x.interrupt(cancel) })
 		answered = func() { timer.Stop() }
 	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:        func(string) { x.asked.Store(true) },
-		GotConn:        func(httptrace.GotConnInfo) { x.connected.Store(true) },
-		Got1xxResponse: x.hint,
-	}), answered
+	return httptrace.WithClientTrace(ctx, &x.hooks), answered
 }
+
+func nothing() {}
 
 // maxHints bounds the informational answers to one request: with a hook in
 // place the transport does not.

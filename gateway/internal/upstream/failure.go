@@ -41,7 +41,7 @@ func (x *exchange) explain(ctx context.Context, err error) *failure {
 	case !x.asked.Load():
 		// The transport refused to send it: our mistake or the client's.
 		return &failure{problem: problem.New(problem.BadRequest, "").Because(err), verdict: errExcluded}
-	case !x.connected.Load():
+	case !x.connected():
 		return &failure{problem: unavailable(err, "1"), verdict: errFailed, unsent: true}
 	}
 	return &failure{problem: problem.New(problem.BadGateway, "").Because(err), verdict: errFailed, reset: isReset(err)}
@@ -55,7 +55,7 @@ func (x *exchange) timedOut(err error) *failure {
 	}
 	// An attempt that found no connection in its time may be made elsewhere
 	// while the route's time lasts.
-	unsent := !x.connected.Load() && x.ctx.Err() == nil
+	unsent := !x.connected() && x.ctx.Err() == nil
 	return &failure{problem: timeout(err), verdict: errFailed, unsent: unsent}
 }
 

@@ -17,7 +17,8 @@ func (f forwarder) Forward(w pipeline.ResponseWriter, tx *pipeline.Transaction) 
 	if err != nil {
 		return pipeline.Result{}, err
 	}
-	x := &exchange{upstream: f.Upstream, w: w, tx: tx, websocket: websocket}
+	x := f.exchanges.Get().(*exchange)
+	x.upstream, x.w, x.tx, x.websocket = f.Upstream, w, tx, websocket
 	x.begin()
 	defer x.end()
 	res, err := x.ask()

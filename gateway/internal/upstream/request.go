@@ -20,14 +20,13 @@ const fieldsAdded = 8
 // compose makes the header and the body that every attempt sends.
 func (x *exchange) compose(authorization []string) error {
 	in := x.tx.Request.Header
-	h := make(http.Header, len(in)+fieldsAdded+2)
+	h := x.header
 	connection := named(in)
 	for name, values := range in {
 		if !hopByHop(name) && !fromOutside(name) && !contains(connection, name) {
 			h[name] = values
 		}
 	}
-	x.header = h
 	if in["User-Agent"] == nil {
 		h["User-Agent"] = nil // or the transport would name itself
 	}
@@ -177,7 +176,11 @@ func (x *exchange) request(ctx context.Context, e *endpoint) *http.Request {
 // the query as it was given.
 func (x *exchange) target(e *endpoint) *url.URL {
 	in := x.tx.Request.URL
-	u := &url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: x.tx.Path, RawPath: x.tx.Path, RawQuery: in.RawQuery, ForceQuery: in.ForceQuery}
+	u := &x.url
+	if x.result.Attempts > 1 {
+		u = new(url.URL) // the attempt before may still be looking at its own
+	}
+	*u = url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: x.tx.Path, RawPath: x.tx.Path, RawQuery: in.RawQuery, ForceQuery: in.ForceQuery}
 	if strings.IndexByte(x.tx.Path, '%') >= 0 {
 		// RawPath counts only while it decodes to Path.
 		if decoded, err := url.PathUnescape(x.tx.Path); err == nil {

@@ -44,6 +44,7 @@ func (x *exchange) answer(res *http.Response) error {
 	if x.enter(over) && x.result.Broken == nil {
 		x.result.Broken = errTimeout
 	}
+	x.whole = x.result.Broken == nil
 	return nil
 }
 

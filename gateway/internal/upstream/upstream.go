@@ -23,7 +23,8 @@ type Upstream struct {
 	transport *http.Transport
 	turn      atomic.Uint64
 	bearer    atomic.Pointer[bearer]
-	buffers   sync.Pool
+	buffers   sync.Pool // *[bufferSize]byte
+	exchanges sync.Pool // *exchange
 }
 
 // New makes an upstream; it connects to nothing yet.
@@ -36,6 +37,7 @@ func New(c Config) (*Upstream, error) {
 	c = c.withDefaults()
 	u := &Upstream{config: c, transport: newTransport(c)}
 	u.buffers.New = func() any { return new([bufferSize]byte) }
+	u.exchanges.New = func() any { return newExchange() }
 	for _, raw := range c.Endpoints {
 		e := previous.keep(raw, c)
 		if e == nil {
