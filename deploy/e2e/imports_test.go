@@ -26,7 +26,7 @@ const module = "portcullis"
 // under the same top-level folder. Tests may reach further: see forTests.
 const imports = `
 	# What everything may lean on leans on nothing.
-	NONE < services/problem, services/hotel, services/internal/store, policies/policy, certs;
+	NONE < services/problem, services/hotel, services/internal/store, services/internal/contract, policies/policy, certs;
 
 	# The token contract, spoken by the gateway and by every service.
 	services/problem < authserver/token;
@@ -39,7 +39,7 @@ const imports = `
 
 	# A service never imports its sibling: they meet over HTTP.
 	services/hotel, services/chassis, services/problem, authserver/token,
-	services/internal/peer, services/internal/store, services/internal/wire
+	services/internal/peer, services/internal/store, services/internal/wire, services/internal/contract
 	< services/search, services/reservations;
 
 	# The gateway: stages know the transaction, not the policy and not each other.

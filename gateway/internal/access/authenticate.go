@@ -58,20 +58,10 @@ func (a *Authenticate) Decide(tx *pipeline.Transaction) error {
 	return nil
 }
 
-// challenge adds the WWW-Authenticate field that RFC 6750 section 3 asks for. A
-// request without any token gets no error code (section 3.1).
+// challenge adds the WWW-Authenticate field that belongs to a denial.
 func challenge(err error) error {
-	p, ok := errors.AsType[*problem.Problem](err)
-	if !ok {
-		return err
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return token.Challenge(p, Realm)
 	}
-	switch p.Code {
-	case problem.MissingToken:
-		return p.With("Www-Authenticate", `Bearer realm="`+Realm+`"`)
-	case problem.InvalidToken:
-		return p.With("Www-Authenticate", `Bearer realm="`+Realm+`", error="invalid_token"`)
-	case problem.BadRequest:
-		return p.With("Www-Authenticate", `Bearer realm="`+Realm+`", error="invalid_request"`)
-	}
-	return p
+	return err
 }

@@ -3,7 +3,6 @@ package access
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"portcullis/authserver/token"
 	"portcullis/gateway/internal/pipeline"
@@ -68,8 +67,7 @@ func (a *Authorize) Decide(tx *pipeline.Transaction) error {
 		}
 	}
 	if lacking != nil {
-		return problem.New(problem.InsufficientScope, "").With("Www-Authenticate",
-			`Bearer realm="`+Realm+`", error="insufficient_scope", scope="`+strings.Join(lacking, " ")+`"`)
+		return token.Challenge(problem.New(problem.InsufficientScope, ""), Realm, lacking...)
 	}
 	return problem.New(problem.Forbidden, "")
 }
