@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"net/http"
+	"net/http/httptrace"
 	"testing"
 )
 
@@ -95,9 +96,19 @@ func TestAnAnswerNobodyAskedForIsNotGivenToTheNextRequest(t *testing.T) {
 	}
 }
 
-// TestAnEndpointThatAnswersBeforeItIsAskedBreaksNothing: the header of a request
-// is not used again while the transport is still writing it. The race detector
-// is the judge.
+// TestAnExchangeIsNotUsedAgainWhileTheTransportWritesItsHeader: to change a map
+// that another goroutine walks would end the process.
+func TestAnExchangeIsNotUsedAgainWhileTheTransportWritesItsHeader(t *testing.T) {
+	x := newExchange()
+	x.whole = true
+	x.hooks.GotConn(httptrace.GotConnInfo{})
+	want(t, "free while the request is written", x.free(), false)
+	x.hooks.WroteRequest(httptrace.WroteRequestInfo{})
+	want(t, "free once it is written", x.free(), true)
+	x.hooks.GotConn(httptrace.GotConnInfo{})
+	want(t, "free while the transport writes it to another connection", x.free(), false)
+}
+
 func TestAnEndpointThatAnswersBeforeItIsAskedBreaksNothing(t *testing.T) {
 	g := front(t, Config{Endpoints: urls(script(t, func(p *peer) {
 		for {

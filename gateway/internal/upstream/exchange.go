@@ -31,6 +31,7 @@ type exchange struct {
 	websocket bool
 	repeated  bool
 	whole     bool // the answer was copied to its end
+	clientErr error
 
 	ctx    context.Context // ends at the route's timeout, or with the client
 	cancel context.CancelCauseFunc
@@ -130,8 +131,19 @@ func (x *exchange) end() {
 	if x.upload != nil {
 		x.upload.stop(x.w)
 	}
+	if x.clientErr != nil {
+		x.tx.ClientFailed(x.clientErr)
+	}
 	if stopped && x.free() {
 		x.recycle()
+	}
+}
+
+// blame notes that the client failed. The transaction hears of it at the end:
+// until then a reader of the body may be telling it the same.
+func (x *exchange) blame(err error) {
+	if x.clientErr == nil {
+		x.clientErr = err
 	}
 }
 
@@ -147,6 +159,7 @@ func (x *exchange) recycle() {
 	clear(x.header)
 	clear(x.values[:])
 	x.upstream, x.w, x.tx, x.ctx, x.cancel, x.trailer = nil, nil, nil, nil, nil, nil
+	x.clientErr = nil
 	x.result, x.url = pipeline.Result{}, url.URL{}
 	x.websocket, x.repeated, x.whole, x.late = false, false, false, false
 	x.phase, x.hints, x.before = asking, 0, 0

@@ -50,7 +50,7 @@ func (x *exchange) explain(ctx context.Context, err error) *failure {
 func (x *exchange) timedOut(err error) *failure {
 	if x.upload != nil && x.upload.reading.Load() {
 		// The time went by waiting for the client's body.
-		x.tx.ClientFailed(os.ErrDeadlineExceeded)
+		x.blame(os.ErrDeadlineExceeded)
 		return &failure{problem: problem.New(problem.RequestTimeout, "").Because(err), verdict: errExcluded}
 	}
 	// An attempt that found no connection in its time may be made elsewhere
@@ -65,13 +65,13 @@ func (x *exchange) clientGone() *problem.Problem {
 		return nil
 	}
 	cause := context.Cause(ctx)
-	x.tx.ClientFailed(cause)
+	x.blame(cause)
 	return problem.New(problem.ClientClosed, "").Because(cause)
 }
 
 // badUpload is the answer to a body that could not be read.
 func (x *exchange) badUpload(cause error) *problem.Problem {
-	x.tx.ClientFailed(cause)
+	x.blame(cause)
 	code := problem.BadRequest
 	if _, ok := errors.AsType[*http.MaxBytesError](cause); ok {
 		code = problem.BodyTooLarge

@@ -77,7 +77,7 @@ func (x *exchange) copyBody(res *http.Response) error {
 				failed = flush.Flush()
 			}
 			if failed != nil {
-				x.tx.ClientFailed(failed)
+				x.blame(failed)
 				return failed
 			}
 		}

@@ -59,7 +59,7 @@ func (x *exchange) tunnel(res *http.Response) error {
 	x.result.Status = res.StatusCode
 	head := http.Response{StatusCode: res.StatusCode, ProtoMajor: 1, ProtoMinor: 1, Header: h}
 	if err := errors.Join(head.Write(buffered), buffered.Flush()); err != nil {
-		x.tx.ClientFailed(err)
+		x.blame(err)
 		x.result.Broken = err
 		return nil
 	}
