@@ -76,6 +76,7 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	ctx, stop := chassis.Signals(ctx)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	slog.SetDefault(log) // net/http's transport speaks through the standard logger
 	started := time.Now()
 
 	registry := prometheus.NewRegistry()

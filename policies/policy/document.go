@@ -63,6 +63,7 @@ type Defaults struct {
 	WAF          Value[string]
 	Body         Value[int64] // bytes
 	Timeout      Value[time.Duration]
+	Capacity     Value[int] // requests of one route under way at once
 }
 
 // Floor is what no route under some paths may leave out.
@@ -181,6 +182,7 @@ type Route struct {
 	NoWAF          Value[string]
 	Body           Value[int64]
 	Timeout        Value[time.Duration]
+	Capacity       Value[int]
 	WebSocket      Value[bool]
 	// Log lists the query parameters whose values may stand in events.
 	Log []Value[string]

@@ -9,6 +9,9 @@ import (
 const (
 	defaultBody    = 64 << 10
 	defaultTimeout = 3 * time.Second
+	// defaultCapacity keeps a hanging backend from holding more than about a
+	// quarter of the connections the gateway accepts.
+	defaultCapacity = 1000
 )
 
 // Effective is a route with its defaults worked out.
@@ -18,6 +21,7 @@ type Effective struct {
 	WAF          string   // profile; empty when the route opts out
 	Body         int64    // bytes
 	Timeout      time.Duration
+	Capacity     int // requests under way at once
 	Upstream     string
 	OptOuts      []OptOut // what the route leaves out, in the order of the stages
 }
@@ -40,6 +44,7 @@ func (d *Document) Effective(r *Route) Effective {
 		WAF:      r.WAF.Or(defaults.WAF.V),
 		Body:     r.Body.Or(defaults.Body.Or(defaultBody)),
 		Timeout:  r.Timeout.Or(defaults.Timeout.Or(defaultTimeout)),
+		Capacity: r.Capacity.Or(defaults.Capacity.Or(defaultCapacity)),
 		Upstream: r.Upstream.V,
 	}
 	optOut := func(stage string, reason Value[string]) bool {

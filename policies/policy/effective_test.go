@@ -20,6 +20,7 @@ func TestWhatARouteInherits(t *testing.T) {
 		WAF:          "json-api",
 		Body:         64 << 10,
 		Timeout:      3 * time.Second,
+		Capacity:     1000,
 		Upstream:     "search",
 	}
 	with := func(change func(*Effective)) Effective {
@@ -32,8 +33,8 @@ func TestWhatARouteInherits(t *testing.T) {
 		want Effective
 	}{
 		"a route without keys takes the defaults": {"", inherited},
-		"single values replace the defaults": {"body: 1KiB\n    timeout: 1m\n    waf: strict\n    upstream: other", with(func(e *Effective) {
-			e.Body, e.Timeout, e.WAF, e.Upstream = 1024, time.Minute, "strict", "other"
+		"single values replace the defaults": {"body: 1KiB\n    timeout: 1m\n    capacity: 7\n    waf: strict\n    upstream: other", with(func(e *Effective) {
+			e.Body, e.Timeout, e.Capacity, e.WAF, e.Upstream = 1024, time.Minute, 7, "strict", "other"
 		})},
 		"lists add to the defaults, each name once": {"limits: [burst, per-source]\n    authenticate: [partner]", with(func(e *Effective) {
 			e.Limits = []string{"per-source", "per-principal", "burst"}

@@ -78,6 +78,7 @@ func defaultKeys(v *Defaults) []field {
 		{"waf", false, text(&v.WAF)},
 		{"body", false, size(&v.Body)},
 		{"timeout", false, duration(&v.Timeout)},
+		{"capacity", false, number(&v.Capacity)},
 	}
 }
 
@@ -222,6 +223,7 @@ func routeKeys(v *Route) []field {
 		{"waf", false, either(&v.NoWAF, text(&v.WAF))},
 		{"body", false, size(&v.Body)},
 		{"timeout", false, duration(&v.Timeout)},
+		{"capacity", false, number(&v.Capacity)},
 		{"websocket", false, truth(&v.WebSocket)},
 		{"log", false, texts(&v.Log)},
 	}

@@ -24,6 +24,7 @@ func (v *validator) route(r *Route) {
 	v.refers(r.WAF, "WAF profile", "waf", v.wafs)
 	v.size(r.Body, bodyMost)
 	v.duration(r.Timeout, shortest, timeoutMost)
+	v.count(r.Capacity, 1, capacityMost)
 	v.rules(r)
 	v.silent(r, e)
 	v.inspected(r, e)

@@ -9,6 +9,7 @@ import (
 const (
 	bodyMost     = 64 << 20
 	timeoutMost  = 5 * time.Minute
+	capacityMost = 100_000
 	connectMost  = 30 * time.Second
 	countMost    = 1_000_000
 	periodMost   = 24 * time.Hour
@@ -43,6 +44,7 @@ func (v *validator) gateway() {
 	v.refers(g.Defaults.WAF, "WAF profile", "waf", v.wafs)
 	v.size(g.Defaults.Body, bodyMost)
 	v.duration(g.Defaults.Timeout, shortest, timeoutMost)
+	v.count(g.Defaults.Capacity, 1, capacityMost)
 	for _, f := range g.Floor {
 		if why := wrongPath(f.Paths.V); f.Paths.Set && why != "" {
 			v.report(f.Paths.Pos, CodeMatch, fmt.Sprintf("a route cannot match the path %q", f.Paths.V), why, "write /v1/* or /v1/hotels")

@@ -12,9 +12,6 @@ import (
 	"portcullis/policies/policy"
 )
 
-// capacity is how many requests of a route may be under way at once.
-const capacity = 1000
-
 // route compiles one route, or records why it cannot be.
 func (b *build) route(p *policy.Route) *pipeline.Route {
 	e := b.doc.Effective(p)
@@ -42,7 +39,7 @@ func (b *build) route(p *policy.Route) *pipeline.Route {
 // stages is the order in which a request is decided: cheap before dear, memory
 // last.
 func (b *build) stages(p *policy.Route, e policy.Effective) ([]pipeline.Stage, error) {
-	full, err := b.capacity(p.Name.V)
+	full, err := b.capacity(p.Name.V, e.Capacity)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +78,11 @@ func (b *build) stages(p *policy.Route, e policy.Effective) ([]pipeline.Stage, e
 
 // capacity keeps the stage of a route that stays: its places are taken by
 // requests of the snapshot before.
-func (b *build) capacity(route string) (*limit.Capacity, error) {
+func (b *build) capacity(route string, most int) (*limit.Capacity, error) {
 	kept := b.prev.capacities[route]
-	if kept == nil || kept.Most() != capacity {
+	if kept == nil || kept.Most() != most {
 		var err error
-		if kept, err = limit.NewCapacity(capacity); err != nil {
+		if kept, err = limit.NewCapacity(most); err != nil {
 			return nil, err
 		}
 	}

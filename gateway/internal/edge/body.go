@@ -12,7 +12,7 @@ import (
 // boundBody bounds the request body by the route and makes every failure to
 // read it known as the client's: a hang-up or broken chunk must not count
 // against the upstream it was meant for.
-func boundBody(w http.ResponseWriter, tx *pipeline.Transaction) error {
+func boundBody(tx *pipeline.Transaction) *problem.Problem {
 	r := tx.Request
 	if r.ContentLength > tx.Route.Body {
 		return problem.New(problem.BodyTooLarge, "")
@@ -21,7 +21,10 @@ func boundBody(w http.ResponseWriter, tx *pipeline.Transaction) error {
 		r.Body = http.NoBody
 		return nil
 	}
-	r.Body = &clientBody{body: http.MaxBytesReader(w, r.Body, tx.Route.Body), tx: tx}
+	// Without the ResponseWriter: the transport reads bodies from a goroutine of
+	// its own, and a bound that also wrote to the response's header map would
+	// race with the forward. A client could end the process with that.
+	r.Body = &clientBody{body: http.MaxBytesReader(nil, r.Body, tx.Route.Body), tx: tx}
 	return nil
 }
 

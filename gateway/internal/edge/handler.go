@@ -137,11 +137,7 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if tx.Route.Timeout > 0 {
 		h.deadlines(w, tx)
 	}
-	if err := boundBody(w, tx); err != nil {
-		denial, _ := errors.AsType[*problem.Problem](err)
-		return denial
-	}
-	return nil
+	return boundBody(tx)
 }
 
 // canonical settles path and query and gives the request that one spelling.
