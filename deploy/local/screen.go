@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+)
+
+// try is a command to paste into another terminal.
+type try struct{ what, command string }
+
+// tries are the four things to see first. Each stands alone: it needs no other
+// to have run before it, only the folder that make was run in.
+func (s settings) tries() []try {
+	begin := ". " + word(s.sourced()) + "; "
+	token := word(s.program("authserver")) + " token get"
+	curl := `curl -sS --cacert "$CA_FILE" `
+	bearer := `-H "Authorization: Bearer $(` + token + `)" `
+	hotels := `"$GATEWAY_URL/v1/hotels?city=Helsinki&from=2027-01-10&to=2027-01-12&guests=2`
+	return []try{
+		{"allowed: hotels in Helsinki with free rooms", begin + curl + bearer + hotels + `"`},
+		{"no token: 401", begin + curl + "-i " + hotels + `"`},
+		{"SQL injection in the query: 403", begin + curl + "-i " + bearer + hotels + `&sort=1'%20OR%20'1'='1'--%20"`},
+		{"more than the demo client may ask at once: 200 until 429",
+			begin + "TOKEN=$(" + token + "); for i in $(seq 30); do " + curl +
+				`-o /dev/null -w '%{http_code} ' -H "Authorization: Bearer $TOKEN" "$GATEWAY_URL/v1/hotels/h-1"; done; echo`},
+	}
+}
+
+// sourced is the environment file as a shell's dot takes it: without a slash it
+// would be looked for in PATH.
+func (s settings) sourced() string {
+	if path := s.envFile(); filepath.IsAbs(path) || filepath.Dir(path) != "." {
+		return path
+	}
+	return "./" + s.envFile()
+}
+
+// word quotes a path only where a shell would not take it as it is.
+func word(path string) string {
+	for _, c := range path {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '/' || c == '.' || c == '-' || c == '_') {
+			return quote(path)
+		}
+	}
+	return path
+}
+
+// show prints the one screen.
+func (s settings) show(out io.Writer, took time.Duration) {
+	fmt.Fprintf(out, `
+Portcullis is up after %.1f s.
+
+  gateway      %s
+  ops          http://%s   /healthz /readyz /metrics /status
+  authserver   %s   /token /jwks
+  services     %s (search)  %s (reservations): mutual TLS only
+  logs         %s
+  environment  %s
+
+Try, in another terminal and this folder:
+`, took.Seconds(), s.url(gatewayPort), s.base.address(gatewayOps), s.url(authserverPort),
+		s.url(searchPort), s.url(reservationsPort), filepath.Join(s.run, "log", "*.log"), s.envFile())
+	for _, t := range s.tries() {
+		fmt.Fprintf(out, "\n# %s\n%s\n", t.what, t.command)
+	}
+	fmt.Fprintf(out, "\nCtrl-C stops everything in order; the data stays.\n")
+}
