@@ -22,9 +22,6 @@ func main() { os.Exit(run(os.Args[1:], os.Getenv("PORT_BASE"), os.Stdout, os.Std
 
 // run does it all until a signal comes, and returns the exit code.
 func run(args []string, portBase string, stdout, stderr io.Writer) int {
-	// See supervisor: children are started from this thread, which must live as
-	// long as they do.
-	runtime.LockOSThread()
 	s, err := parse(args, portBase, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -67,6 +64,10 @@ func parse(args []string, portBase string, stderr io.Writer) (settings, error) {
 // signal ended it and all drained.
 func (s settings) system(ctx context.Context, out io.Writer) error {
 	began := time.Now()
+	// See supervisor: children are started from this thread, which must live as
+	// long as they do.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := s.programs(); err != nil {
 		return err
 	}
