@@ -112,7 +112,7 @@ func report(w io.Writer, s *pipeline.Snapshot) {
 	for _, n := range s.WAFRules {
 		rules += n
 	}
-	fmt.Fprintf(w, "ok: %d routes on %d hosts, %d WAF rules in %d profiles, version %.12s\n", len(s.Routes), len(s.Hosts), rules, len(s.WAFRules), s.Version)
+	fmt.Fprintf(w, "ok: %s on %s, %s in %s, version %.12s\n", count(len(s.Routes), "route"), count(len(s.Hosts), "host"), count(rules, "WAF rule"), count(len(s.WAFRules), "profile"), s.Version)
 	for _, r := range s.Routes {
 		for _, o := range r.OptOuts {
 			fmt.Fprintf(w, "note: %s: route %q goes without %s: %s\n", r.Place, r.Name, o.Stage, o.Reason)
@@ -129,4 +129,12 @@ func terminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&fs.ModeCharDevice != 0
+}
+
+// count writes "1 route", "2 routes".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
