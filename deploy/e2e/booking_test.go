@@ -11,7 +11,7 @@ import (
 	"portcullis/services/hotel"
 )
 
-const stay = `"from":"2027-01-10","to":"2027-01-12","guests":2`
+var stay = `"from":"` + arrival + `","to":"` + departure + `","guests":2`
 
 // TestAGuestBooksAndCancels is the way of a guest through the edge, from
 // search to cancelled, and of another who must not see any of it.

@@ -17,7 +17,8 @@ func (s settings) tries() []try {
 	token := word(s.program("authserver")) + " token get"
 	curl := `curl -sS --cacert "$CA_FILE" `
 	bearer := `-H "Authorization: Bearer $(` + token + `)" `
-	hotels := `"$GATEWAY_URL/v1/hotels?city=Helsinki&from=2027-01-10&to=2027-01-12&guests=2`
+	arrival := time.Now().AddDate(0, 0, 30) // a date in the past would be refused
+	hotels := `"$GATEWAY_URL/v1/hotels?city=Helsinki&from=` + arrival.Format(time.DateOnly) + `&to=` + arrival.AddDate(0, 0, 2).Format(time.DateOnly) + `&guests=2`
 	return []try{
 		{"allowed: hotels in Helsinki with free rooms", begin + curl + bearer + hotels + `"`},
 		{"no token: 401", begin + curl + "-i " + hotels + `"`},
