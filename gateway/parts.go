@@ -77,7 +77,7 @@ func (id identity) client(log *slog.Logger) (*tls.Config, error) {
 func (id identity) credentials(client *tls.Config) func(string) (upstream.Credential, error) {
 	var mu sync.Mutex
 	sources := map[string]upstream.Credential{}
-	transport := &http.Transport{TLSClientConfig: client, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
+	transport := &http.Transport{TLSClientConfig: client.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
 	return func(audience string) (upstream.Credential, error) {
 		mu.Lock()
 		defer mu.Unlock()

@@ -75,6 +75,11 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	ctx, stop := chassis.Signals(ctx)
 	defer stop()
+	// From the first moment to the last: a hang-up nobody waits for ends the
+	// process, in the middle of a start or of a drain.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(log) // net/http's transport speaks through the standard logger
 	started := time.Now()
@@ -108,7 +113,7 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	go s.watch(ctx, reloader, log)
+	go s.watch(ctx, hangup, reloader, log)
 	return chassis.Run(ctx, chassis.Config{
 		Name: "gateway", Addr: s.addr, Handler: handler, TLS: identity.Server("h2", "http/1.1"),
 		Ops: s.ops, Metrics: registry, OpsHandler: status(current, reloader, started),
@@ -119,14 +124,14 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 			return nil
 		},
 		DrainDelay: s.drainDelay, DrainTimeout: s.drainTimeout, Log: log, Limits: chassis.Limits{Connections: s.connections},
+		// Or net/http would answer "OPTIONS *" itself, past hosts, events and
+		// request ids.
+		Tune: func(server *http.Server) { server.DisableGeneralOptionsHandler = true },
 	})
 }
 
 // watch reloads on SIGHUP and when the files change.
-func (s serving) watch(ctx context.Context, r *reload.Reloader, log *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (s serving) watch(ctx context.Context, hangup <-chan os.Signal, r *reload.Reloader, log *slog.Logger) {
 	chassis.Watch{Dir: s.policies, Now: hangup, Log: log, Changed: func(reason string) {
 		// The reloader has logged, counted and kept what went wrong.
 		_ = r.Load(reason)
