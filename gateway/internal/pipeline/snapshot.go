@@ -89,11 +89,13 @@ func (s *Snapshot) find(method, path string, params Params) (*Route, Params) {
 func (s *Snapshot) Allowed(path string) string {
 	var allowed []string
 	for _, m := range s.methods {
-		if r, _ := s.find(m, path, nil); r != nil {
-			allowed = append(allowed, m)
-			if m == "GET" && !slices.Contains(s.methods, "HEAD") {
-				allowed = append(allowed, "HEAD")
-			}
+		r, _ := s.find(m, path, nil)
+		if r == nil || slices.Contains(allowed, m) {
+			continue
+		}
+		allowed = append(allowed, m)
+		if m == "GET" && !slices.Contains(allowed, "HEAD") {
+			allowed = append(allowed, "HEAD")
 		}
 	}
 	return strings.Join(allowed, ", ")

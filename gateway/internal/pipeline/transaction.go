@@ -101,12 +101,18 @@ func (tx *Transaction) ClientErr() error {
 // OnDone registers f to run once the response is complete.
 func (tx *Transaction) OnDone(f func()) { tx.cleanups = append(tx.cleanups, f) }
 
-// Done runs the clean-ups, last registered first.
+// Done runs the clean-ups, last registered first, each once. One that panics
+// keeps none of the others from running.
 func (tx *Transaction) Done() {
-	for i := len(tx.cleanups) - 1; i >= 0; i-- {
-		tx.cleanups[i]()
+	last := len(tx.cleanups) - 1
+	if last < 0 {
+		return
 	}
-	tx.cleanups = nil
+	f := tx.cleanups[last]
+	tx.cleanups[last] = nil
+	tx.cleanups = tx.cleanups[:last]
+	defer tx.Done()
+	f()
 }
 
 // SetHeader puts a response field on the answer.
