@@ -65,7 +65,11 @@ func TestTwoOpenStoresOnOneFileLoseNoWrite(t *testing.T) {
 	for i := range 20 {
 		wg.Go(func() {
 			err := stores[i%2].Write(t.Context(), func(tx *sql.Tx) error {
-				_, err := tx.ExecContext(t.Context(), "UPDATE counter SET n = n + 1")
+				var n int
+				if err := tx.QueryRowContext(t.Context(), "SELECT n FROM counter").Scan(&n); err != nil {
+					return err
+				}
+				_, err := tx.ExecContext(t.Context(), "UPDATE counter SET n = ?", n+1)
 				return err
 			})
 			if err != nil {
