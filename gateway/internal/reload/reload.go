@@ -5,8 +5,10 @@ package reload
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -123,7 +125,15 @@ func (r *Reloader) Load(reason string) error {
 	return nil
 }
 
-func (r *Reloader) build() (*pipeline.Snapshot, error) {
+// build makes a snapshot of the files. A panic is an error like any other:
+// loads run beside the requests, and a mistake of ours in one must not end them.
+func (r *Reloader) build() (_ *pipeline.Snapshot, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			r.log.Error("loading the policy panicked", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			err = fmt.Errorf("loading the policy panicked: %v", cause)
+		}
+	}()
 	doc, err := policy.Load(r.files, r.env)
 	if err != nil {
 		return nil, err
@@ -136,13 +146,17 @@ func (r *Reloader) build() (*pipeline.Snapshot, error) {
 
 // report logs each mistake on a line of its own, with its place.
 func (r *Reloader) report(reason string, err error) {
+	text := "policy refused; the one before it stays in force"
+	if r.current.Load() == nil {
+		text = "policy refused; none is in force"
+	}
 	mistakes, ok := errors.AsType[policy.Mistakes](err)
 	if !ok {
-		r.log.Error("policy refused; the one before it stays in force", "reason", reason, "error", err.Error())
+		r.log.Error(text, "reason", reason, "error", err.Error())
 		return
 	}
 	for _, m := range mistakes {
-		r.log.Error("policy refused; the one before it stays in force", "reason", reason, "code", m.Code, "place", m.Place(), "error", m.What, "hint", strings.TrimSpace(m.Hint))
+		r.log.Error(text, "reason", reason, "code", m.Code, "place", m.Place(), "error", m.What, "hint", strings.TrimSpace(m.Hint))
 	}
 }
 
