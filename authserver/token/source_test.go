@@ -138,7 +138,9 @@ func TestNoErrorOfASourceQuotesASecret(t *testing.T) {
 		"an error that is not JSON": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, canary, 500) },
 		"a token without the field": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"token":"` + canary + `"}`)) },
 		"broken JSON":               func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"access_token":"` + canary)) },
-		"a redirect":                func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.test/"+canary, http.StatusTemporaryRedirect) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.test/"+canary, http.StatusTemporaryRedirect)
+		},
 		"another type of token": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write([]byte(`{"access_token":"` + canary + `","token_type":"DPoP"}`))
