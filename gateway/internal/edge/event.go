@@ -13,8 +13,12 @@ import (
 
 // Bounds on what a client can put into an event, in bytes.
 const (
-	maxAgent = 256
-	maxQuery = 2048
+	maxAgent  = 256
+	maxQuery  = 2048
+	maxMethod = 32
+	// maxName is for names of query parameters: a longer one is more likely a
+	// token that stands where a name should.
+	maxName = 64
 )
 
 // outcome is what came of a request, as the event tells it.
@@ -43,7 +47,7 @@ func appendEvent(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
 	b = append(b, `,"event.duration":`...)
 	b = strconv.AppendInt(b, int64(o.took), 10)
 	b = field(b, "http.request.id", tx.ID)
-	b = field(b, "http.request.method", r.Method)
+	b = field(b, "http.request.method", clip(r.Method, maxMethod))
 	b = field(b, "http.version", strings.TrimPrefix(r.Proto, "HTTP/"))
 	b = append(b, `,"http.response.status_code":`...)
 	b = strconv.AppendInt(b, int64(o.status), 10)
@@ -172,8 +176,12 @@ func pathOf(tx *pipeline.Transaction) string {
 	return tx.Request.URL.EscapedPath()
 }
 
+// redacted stands in an event for what it may not hold.
+const redacted = "REDACTED"
+
 // visibleQuery keeps the names of all parameters and the values of those that
-// the route lists; tokens and personal data travel in queries.
+// the route lists; tokens and personal data travel in queries. What stands
+// without a name, as in "?TOKEN", counts as a value.
 func visibleQuery(raw string, route *pipeline.Route) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(raw, "&") {
@@ -185,16 +193,19 @@ func visibleQuery(raw string, route *pipeline.Route) string {
 		if b.Len() > 0 {
 			b.WriteByte('&')
 		}
-		b.WriteString(clip(name, maxAgent))
+		shown := listed(route, name)
+		if !shown && (len(name) > maxName || !has && name != "") {
+			name = redacted
+		}
+		b.WriteString(name)
 		if !has {
 			continue
 		}
 		b.WriteByte('=')
-		if listed(route, name) {
-			b.WriteString(clip(value, maxAgent))
-		} else {
-			b.WriteString("REDACTED")
+		if !shown {
+			value = redacted
 		}
+		b.WriteString(clip(value, maxAgent))
 	}
 	return b.String()
 }
@@ -259,21 +270,30 @@ func quote(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// traceID gives the trace id of a valid traceparent field (W3C Trace Context
-// section 3.2.2), or "".
+// traceID gives the trace id of a traceparent field that is passed on (W3C Trace
+// Context section 3.2.2), or "": services begin a trace named like the request
+// then.
 func traceID(h http.Header) string {
 	values := h["Traceparent"]
-	if len(values) != 1 || len(values[0]) < 55 {
+	if len(values) != 1 || len(values[0]) != 55 {
 		return ""
 	}
 	v := values[0]
-	if v[2] != '-' || v[35] != '-' || v[52] != '-' {
+	if v[:3] != "00-" || v[35] != '-' || v[52] != '-' {
 		return ""
 	}
-	for i := 3; i < 35; i++ {
-		if (v[i] < '0' || v[i] > '9') && (v[i] < 'a' || v[i] > 'f') {
-			return ""
+	trace, parent, flags := v[3:35], v[36:52], v[53:]
+	if !lowerHex(trace) || !lowerHex(parent) || !lowerHex(flags) || strings.Trim(trace, "0") == "" || strings.Trim(parent, "0") == "" {
+		return ""
+	}
+	return trace
+}
+
+func lowerHex(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if (s[i] < '0' || s[i] > '9') && (s[i] < 'a' || s[i] > 'f') {
+			return false
 		}
 	}
-	return v[3:35]
+	return true
 }

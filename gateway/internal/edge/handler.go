@@ -78,6 +78,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	if denial := h.prepare(w, tx); denial != nil {
 		x.out.decision.Problem = denial
+		if denial.Status() >= 500 {
+			x.out.decision.Kind = pipeline.Fault
+		}
 		h.answer(w, x)
 		return
 	}
@@ -112,14 +115,20 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if tx.Snapshot == nil {
 		return problem.New(problem.Unavailable, "").Because(errors.New("no policy is loaded")).With("Retry-After", "1")
 	}
-	if r.ProtoMajor == 1 && r.ProtoMinor > 1 || len(r.Header) > maxFields {
-		return problem.New(problem.BadRequest, "The request has an unknown version or too many header fields.")
+	if r.ProtoMajor == 1 && r.ProtoMinor > 1 {
+		return problem.New(problem.BadRequest, "The request has an unknown version.")
 	}
-	var err error
+	err := oneHost(r)
+	if err != nil {
+		return problem.New(problem.BadRequest, "The request names two hosts.").Because(err)
+	}
 	if tx.Source, err = source(r, tx.Snapshot.Trusted); err != nil {
 		return problem.New(problem.BadRequest, "The client address cannot be told.").Because(err)
 	}
-	removeOwned(r.Header)
+	removeOwned(r.Trailer) // a backend may merge trailers into the header
+	if removeOwned(r.Header) > maxFields {
+		return problem.New(problem.HeadersTooLarge, "The request has too many header fields.")
+	}
 	host, ok := canonicalHost(r.Host)
 	if !ok || !tx.Snapshot.Hosts[host] {
 		return problem.New(problem.WrongHost, "").Because(fmt.Errorf("host %q is not in hosts", clip(r.Host, 64)))

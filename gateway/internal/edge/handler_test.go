@@ -111,7 +111,9 @@ func serve(t *testing.T, routes ...*pipeline.Route) (*httptest.Server, *lines) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.DisableGeneralOptionsHandler = true // as the gateway has it
+	server.Start()
 	t.Cleanup(server.Close)
 	return server, events
 }
@@ -173,6 +175,13 @@ func TestHandlerAnswers(t *testing.T) {
 		"an unknown minor version is 400":             {"GET /v1/hotels HTTP/1.2\r\nHost: localhost\r\n\r\n", 400, "bad_request", ""},
 		"an upgrade to h2c is 400":                    {"GET /v1/hotels HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 400, "bad_request", ""},
 		"a websocket the route does not serve is 400": {"GET /v1/hotels HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400, "bad_request", ""},
+		"a hundred header fields pass":                {"GET /v1/hotels HTTP/1.1\r\nHost: localhost\r\n" + strings.Repeat("A: b\r\n", 100) + "\r\n", 200, "", ""},
+		"one more is 431, also of one name":           {"GET /v1/hotels HTTP/1.1\r\nHost: localhost\r\n" + strings.Repeat("A: b\r\n", 101) + "\r\n", 431, "headers_too_large", ""},
+		"a question about the whole server is 400":    {"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
+		"a tunnel is 400":                             {"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
+		"a tunnel with a path is 405":                 {"CONNECT /v1/hotels HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed", ""},
+		"an address with a zone is 421":               {"GET /v1/hotels HTTP/1.1\r\nHost: [::1%25lo]\r\n\r\n", 421, "wrong_host", ""},
+		"no host in HTTP/1.0 is 421":                  {"GET /v1/hotels HTTP/1.0\r\n\r\n", 421, "wrong_host", ""},
 		"a declared body over the bound is 413":       {"POST /v1/hotels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n12345678901234567", 413, "body_too_large", ""},
 		"a body within the bound passes":              {"POST /v1/hotels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 200, "", ""},
 		"a denial is the stage's":                     {"GET /denied HTTP/1.1\r\nHost: localhost\r\n\r\n", 403, "forbidden", "authorize"},
@@ -228,6 +237,61 @@ func TestOwnedHeadersNeverPass(t *testing.T) {
 	}
 	if !strings.Contains(body, "X-Custom: kept") {
 		t.Errorf("an ordinary field was lost: %s", body)
+	}
+}
+
+// Backends that merge trailers into the header would take them for fields.
+func TestOwnedTrailersNeverPass(t *testing.T) {
+	t.Parallel()
+	announced := make(chan http.Header, 1)
+	server, _ := serve(t, &pipeline.Route{Name: "r", Method: "POST", Pattern: "/", Forward: forwardFunc(func(w http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+		announced <- tx.Request.Trailer.Clone()
+		return echo(w, tx)
+	})})
+	status, body := raw(t, server, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: X-User, Checksum, Remote-User\r\n\r\n1\r\na\r\n0\r\nX-User: admin\r\nChecksum: 1\r\nRemote-User: admin\r\n\r\n")
+	got := <-announced
+	if _, ok := got["Checksum"]; status != 200 || len(got) != 1 || !ok {
+		t.Errorf("status %d, trailers %v: %s", status, got, body)
+	}
+}
+
+func TestEveryAnswerNamesItsRequest(t *testing.T) {
+	t.Parallel()
+	server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	for _, path := range []string{"/", "/nope", "/a/../b"} {
+		res, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if id := res.Header.Get("X-Request-Id"); len(id) != 32 || events.last(t)["http.request.id"] != id {
+			t.Errorf("%s is answered with request id %q, which is not the event's", path, id)
+		}
+	}
+}
+
+// Whatever a client sends, its event is one line of JSON of bounded length.
+func TestNoRequestBreaksTheLog(t *testing.T) {
+	t.Parallel()
+	server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	long := strings.Repeat("A", 8000)
+	for name, request := range map[string]string{
+		"a long method":                long + " / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"a long path":                  "GET /" + long + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"a long query name":            "GET /?" + long + "=1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"many query names":             "GET /?" + strings.Repeat("a=1&", 2000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"a long host":                  "GET / HTTP/1.1\r\nHost: " + long + "\r\n\r\n",
+		"long fields":                  "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: " + long + "\r\nContent-Type: " + long + "\r\n\r\n",
+		"quotes, escapes and controls": "GET /\"%0a\x80?\"\x80=\" HTTP/1.1\r\nHost: localhost\r\nUser-Agent: \"\\\t\xff\"}\r\n\r\n",
+	} {
+		raw(t, server, request)
+		events.last(t) // fails when it is not JSON
+		events.mu.Lock()
+		if n := bytes.Count(events.all.Bytes(), []byte{'\n'}); n != 1 || events.all.Len() > 8<<10 {
+			t.Errorf("%s: %d lines of %d bytes", name, n, events.all.Len())
+		}
+		events.all.Reset()
+		events.mu.Unlock()
 	}
 }
 

@@ -5,19 +5,22 @@ import (
 	"strings"
 )
 
-// maxFields bounds the header fields of a request; every stage walks them.
+// maxFields bounds the header fields of a request, each line counted: every
+// stage walks them, and thousands of one name fit into the bytes allowed.
 const maxFields = 100
 
-// removeOwned deletes every field that the gateway sets or that a service
+// removeOwned counts the fields, and deletes every field that the gateway sets or that a service
 // might trust: who the client is, where it came from, what it asked first.
 // From outside they can only be lies. Names with an underscore go too: CGI-like
 // backends read X_User as X-User (CVE-2025-64484).
-func removeOwned(h http.Header) {
-	for name := range h {
+func removeOwned(h http.Header) (fields int) {
+	for name, values := range h {
+		fields += len(values)
 		if owned(name) {
 			delete(h, name)
 		}
 	}
+	return fields
 }
 
 func owned(name string) bool {

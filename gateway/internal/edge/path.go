@@ -10,6 +10,10 @@ import (
 // stage that reads them.
 const maxPath = 4096
 
+// maxRawQuery bounds the query in bytes: what does not fit belongs in a body,
+// which has bounds of its own.
+const maxRawQuery = 8192
+
 // CanonicalPath returns the one spelling of a request path that router, stages,
 // events and upstream all use: unreserved characters decoded once, the hex of
 // every remaining escape in upper case. A path that a backend could read in
@@ -117,6 +121,9 @@ func decodeOnce(raw string) (string, error) {
 // separators (golang.org/issue/25192), broken escapes, raw control and
 // non-ASCII bytes.
 func CheckQuery(raw string) error {
+	if len(raw) > maxRawQuery {
+		return errors.New("the query is longer than 8192 bytes")
+	}
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case c == ';':

@@ -161,6 +161,8 @@ func TestCheckQuery(t *testing.T) {
 		"plain parameters pass":              {"city=Helsinki&from=2027-01-10", true},
 		"escapes pass":                       {"q=a%20b%26", true},
 		"brackets pass":                      {"a[]=1", true},
+		"the longest query passes":           {"q=" + strings.Repeat("a", 8190), true},
+		"a longer query is refused":          {"q=" + strings.Repeat("a", 8191), false},
 		"a semicolon is refused":             {"a=1;b=2", false},
 		"a broken escape is refused":         {"a=%zz", false},
 		"a raw control character is refused": {"a=\x01", false},

@@ -87,7 +87,8 @@ func canonicalHost(host string) (string, bool) {
 	return name, true
 }
 
-// isPort accepts "" and ":1" to ":65535".
+// isPort accepts "", and a colon with one to five digits: which port is asked
+// for decides nothing.
 func isPort(s string) bool {
 	if s == "" {
 		return true

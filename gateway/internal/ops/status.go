@@ -29,6 +29,7 @@ func New(c Config) http.Handler {
 	mux.Get("/status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
 		// The reader has gone when this fails; there is nobody to tell.
