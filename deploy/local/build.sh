@@ -13,15 +13,19 @@ flags=(-trimpath -tags coraza.rule.case_sensitive_args_keys)
 programs=(./gateway ./authserver ./services/cmd/hotel ./deploy/local)
 if [ ! -x bin/gateway ]; then
   echo "The first build fetches modules and compiles everything: it takes minutes. Later ones take seconds."
+  echo "fetching modules"
 fi
-echo "fetching modules"
 go mod download
 total=$(go list -deps "${flags[@]}" "${programs[@]}" | wc -l)
 mkdir -p bin
 
+# On a terminal one line counts up; in a log there is a line now and then.
+tty=0
+if [ -t 1 ]; then tty=1; fi
+
 # go build -v names each package as it is compiled; what is cached is silent.
 progress() {
-  awk -v total="$total" -v tty="$([ -t 1 ] && echo 1 || echo 0)" '
+  awk -v total="$total" -v tty="$tty" '
     /^[a-z0-9.\/_-]+$/i { n++
       if (tty) printf "\rcompiling %d of at most %d packages", n, total
       else if (n % 50 == 0) printf "compiled %d of at most %d packages\n", n, total
