@@ -43,14 +43,18 @@ func run(args []string, portBase string, stdout, stderr io.Writer) int {
 func parse(args []string, portBase string, stderr io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard) // an error is said once, by run
 	flags.StringVar(&s.bin, "bin", "bin", "folder of the programs")
 	flags.StringVar(&s.policies, "policies", "policies", "folder of the policies")
 	flags.StringVar(&s.certs, "certs", "certs/dev", "folder for the development certificates")
 	flags.StringVar(&s.run, "run", ".run", "folder for data, logs, secrets and the environment file")
 	flags.StringVar(&portBase, "port-base", portBase, "moves all ports: the gateway listens on this plus 443 (PORT_BASE; default 8000)")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stderr)
+		flags.Usage()
 		return s, err
+	} else if err != nil {
+		return s, fmt.Errorf("%w; see -h", err)
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("%q is not understood: there are only flags, see -h", flags.Arg(0))
@@ -68,7 +72,7 @@ func (s settings) system(ctx context.Context, out io.Writer) error {
 	// long as they do.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := s.programs(); err != nil {
+	if err := s.inputs(); err != nil {
 		return err
 	}
 	if err := s.folders(); err != nil {

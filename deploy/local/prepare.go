@@ -43,7 +43,7 @@ func (s settings) lock() (*os.File, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("the system already runs in %q: stop it, or start another with --run DIR and PORT_BASE", s.run)
+		return nil, fmt.Errorf("the system already runs in %q: stop it, or start another beside it with PORT_BASE=20000 bin/up --run DIR", s.run)
 	}
 	return f, nil
 }
@@ -63,14 +63,17 @@ func (s settings) freePorts() error {
 	return errors.Join(taken...)
 }
 
-// programs fails when one was not built.
-func (s settings) programs() error {
+// inputs fails when a program was not built or the policies are elsewhere.
+func (s settings) inputs() error {
 	for _, name := range []string{"authserver", "hotel", "gateway"} {
 		if _, err := os.Stat(s.program(name)); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("the program %q is not built: run make build", s.program(name))
 		} else if err != nil {
 			return err
 		}
+	}
+	if _, err := os.ReadDir(s.policies); err != nil {
+		return fmt.Errorf("the policies (--policies): %w", err)
 	}
 	return nil
 }
