@@ -17,7 +17,7 @@ func clientDisable() *cobra.Command {
 		Short: "Give a client no more tokens, at once",
 		Long: `Makes the service refuse a client from its next request on, whatever the policy
 files say. Tokens it already has live out their minutes.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneClient,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			db, err := store.Open(cmd.Context(), data)
@@ -40,7 +40,7 @@ files say. Tokens it already has live out their minutes.`,
 			return db.Disable(cmd.Context(), name, time.Now())
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", ".run/data", "the folder of the database")
+	cmd.Flags().StringVar(&data, "data", ".run/data/authserver", "the folder of the database")
 	cmd.Flags().BoolVar(&undo, "undo", false, "let the client in again")
 	return cmd
 }

@@ -27,7 +27,7 @@ be put in place before the old one goes. The service need not be restarted.
 
 With --check FILE nothing is made: the command succeeds when the secret in FILE
 is one of the client's.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneClient,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			if err := clients.CheckName(name); err != nil {
@@ -48,7 +48,7 @@ is one of the client's.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&data, "data", ".run/data", "the folder of the database")
+	f.StringVar(&data, "data", ".run/data/authserver", "the folder of the database")
 	f.StringVar(&policies, "policies", "policies", "the policy folder")
 	f.StringVar(&out, "out", "", "write the secret to this file, readable by its owner only, instead of showing it")
 	f.StringVar(&check, "check", "", "check the secret in this file instead of making one")

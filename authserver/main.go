@@ -39,6 +39,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// oneClient is the argument of the commands about a client.
+func oneClient(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s takes the name of one client, as in policies/clients.yaml: see %[1]s --help", cmd.CommandPath())
+	}
+	return nil
+}
+
 // explain shows an error: mistakes in policy files with their source, anything
 // else in one line.
 func explain(stderr io.Writer, err error) {

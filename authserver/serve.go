@@ -60,11 +60,16 @@ or on SIGHUP. The first start makes a signing key.`,
 	f.StringVar(&s.ops, "ops", "", "where to serve /healthz, /readyz and /metrics in the clear, for this machine only")
 	f.StringVar(&s.issuer, "issuer", "https://localhost:8444", "our URL, exactly as tokens name it")
 	f.StringVar(&s.policies, "policies", "policies", "the policy folder")
-	f.StringVar(&s.data, "data", ".run/data", "the folder of the database")
+	f.StringVar(&s.data, "data", ".run/data/authserver", "the folder of the database")
 	f.StringVar(&s.cert, "cert", "", "our certificate, a PEM file")
 	f.StringVar(&s.key, "key", "", "the certificate's key, a PEM file")
 	f.IntVar(&s.rate, "rate", 0, "token requests of one client from one address in ten seconds (default 100)")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to go on serving once readiness fails")
+	for _, name := range []string{"cert", "key"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag was defined above
+		}
+	}
 	return cmd
 }
 

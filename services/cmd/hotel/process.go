@@ -41,7 +41,7 @@ func (p *process) flags(command *cobra.Command, addr string) {
 	f := command.Flags()
 	f.StringVar(&p.addr, "addr", addr, "where to listen")
 	f.StringVar(&p.ops, "ops", "", "where to serve /healthz, /readyz and /metrics, in the clear; none if empty")
-	f.StringVar(&p.data, "data", ".run/data", "folder of the service's database "+p.name+".db")
+	f.StringVar(&p.data, "data", ".run/data/"+p.name, "folder of the service's database "+p.name+".db")
 	f.StringVar(&p.files.Cert, "cert", "certs/dev/"+p.name+".pem", "the service's certificate")
 	f.StringVar(&p.files.Key, "key", "certs/dev/"+p.name+".key", "the certificate's key")
 	f.StringVar(&p.files.CA, "ca", "certs/dev/ca.pem", "authorities that sign clients, neighbours and the issuer")
@@ -57,7 +57,7 @@ func (p *process) flags(command *cobra.Command, addr string) {
 // run serves what build makes until the command's context ends.
 func (p *process) run(command *cobra.Command, build func(context.Context, *parts) (service, error)) (err error) {
 	ctx := command.Context()
-	log := slog.New(slog.NewJSONHandler(command.ErrOrStderr(), nil)).With("service", p.name)
+	log := slog.New(slog.NewJSONHandler(command.ErrOrStderr(), nil)).With("service.name", p.name)
 	parts, err := p.assemble(log)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
