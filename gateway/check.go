@@ -30,7 +30,12 @@ func checkCommand(stdout, stderr io.Writer) *cobra.Command {
 		Short: "Find every mistake in a folder of policy files",
 		Long: "Check loads, validates and compiles the policy files in DIR as serve would, and prints every mistake at\n" +
 			"once, each with its place and how to mend it. It exits 1 when there is one.",
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("check takes one folder of policy files, as in: gateway check policies")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			snapshot, err := check(args[0])
 			if err != nil {

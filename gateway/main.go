@@ -1,4 +1,4 @@
-// Gateway is the edge: it checks tokens, limits, inspects and forwards, as the
+// Command gateway is the edge: it checks tokens, limits, inspects and forwards, as the
 // policy files say.
 package main
 
