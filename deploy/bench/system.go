@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"portcullis/certs"
+)
+
+// tag is the build tag the gateway refuses to start without.
+const tag = "coraza.rule.case_sensitive_args_keys"
+
+// system is what runs: token service, backend, gateway and the proxy it is
+// compared with.
+type system struct {
+	dir                           string
+	gate, proxy, backend, auth    string // addresses
+	gateOps, authOps              string
+	gateCert, authCert, proxyCert certs.Files
+	trust                         *tls.Config
+	bearer                        string
+	running                       []*exec.Cmd
+	gatePID, proxyPID             int
+}
+
+// start builds and starts everything. What it returns must be stopped, also
+// beside an error.
+func start(ctx context.Context) (*system, error) {
+	dir, err := os.MkdirTemp("", "portcullis-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s := &system{dir: dir}
+	for _, step := range []func(context.Context) error{s.build, s.prepare, s.launch, s.token} {
+		if err := step(ctx); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *system) stop() {
+	for _, p := range s.running {
+		_ = p.Process.Kill() // it may have ended already
+		_ = p.Wait()
+	}
+	_ = os.RemoveAll(s.dir) // it is in the system's folder for what may go
+}
+
+// build makes the programs as `make build` does.
+func (s *system) build(ctx context.Context) error {
+	for _, name := range []string{"gateway", "authserver"} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", tag, "-o", filepath.Join(s.dir, name), "portcullis/"+name)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("building %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// prepare makes addresses, certificates and policies.
+func (s *system) prepare(context.Context) error {
+	for _, addr := range []*string{&s.gate, &s.proxy, &s.backend, &s.auth, &s.gateOps, &s.authOps} {
+		var err error
+		if *addr, err = free(); err != nil {
+			return err
+		}
+	}
+	authority, err := certs.Dev(filepath.Join(s.dir, "certs"), time.Now())
+	if err != nil {
+		return err
+	}
+	for name, files := range map[string]*certs.Files{"gateway": &s.gateCert, "authserver": &s.authCert, "proxy": &s.proxyCert} {
+		if *files, err = authority.Leaf(name, time.Now()); err != nil {
+			return err
+		}
+	}
+	pem, err := os.ReadFile(authority.CA())
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return errors.New("the development authority's file holds no certificate")
+	}
+	s.trust = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
+	if err := os.Mkdir(s.policies(), 0o700); err != nil {
+		return err
+	}
+	text := strings.NewReplacer("AUTH", "https://"+s.auth, "CA", authority.CA(), "BACKEND", "http://"+s.backend).Replace(policies)
+	return os.WriteFile(filepath.Join(s.policies(), "bench.yaml"), []byte(text), 0o600)
+}
+
+func (s *system) policies() string { return filepath.Join(s.dir, "policies") }
+
+func (s *system) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *system) secretFile(client string) string { return filepath.Join(s.dir, client+".secret") }
+
+// launch starts the processes, each once what it calls is there.
+func (s *system) launch(ctx context.Context) error {
+	for _, client := range []string{"gateway", "bench"} {
+		cmd := exec.CommandContext(ctx, filepath.Join(s.dir, "authserver"), "client", "secret", client,
+			"--data", s.data(), "--policies", s.policies(), "--out", s.secretFile(client))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("making the secret of client %s: %w\n%s", client, err, out)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if _, err := s.spawn(ctx, s.backend, self, role+"backend", s.backend); err != nil {
+		return err
+	}
+	if s.proxyPID, err = s.spawn(ctx, s.proxy, self, role+"proxy", s.proxy, "http://"+s.backend, s.proxyCert.Cert, s.proxyCert.Key); err != nil {
+		return err
+	}
+	if _, err = s.spawn(ctx, s.auth, filepath.Join(s.dir, "authserver"), "serve", "--addr", s.auth, "--ops", s.authOps, "--issuer", "https://"+s.auth,
+		"--policies", s.policies(), "--data", s.data(), "--cert", s.authCert.Cert, "--key", s.authCert.Key); err != nil {
+		return err
+	}
+	s.gatePID, err = s.spawn(ctx, s.gate, filepath.Join(s.dir, "gateway"), "serve", "--addr", s.gate, "--ops", s.gateOps,
+		"--policies", s.policies(), "--cert", s.gateCert.Cert, "--key", s.gateCert.Key, "--ca", s.gateCert.CA,
+		"--token-url", "https://"+s.auth+"/token", "--client-id", "gateway", "--client-secret-file", s.secretFile("gateway"))
+	return err
+}
+
+// spawn starts a program and waits until it listens on addr. Its events go
+// nowhere, its diagnostics to a file that is shown when it fails.
+func (s *system) spawn(ctx context.Context, addr, program string, args ...string) (pid int, err error) {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	s.running = append(s.running, cmd)
+	for range 300 {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			return cmd.Process.Pid, conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	said, _ := os.ReadFile(log.Name()) // the error below stands without it
+	return 0, fmt.Errorf("%s does not listen on %s; the processes said:\n%s", filepath.Base(program), addr, said)
+}
+
+// token gets the bearer of the load, as any client would.
+func (s *system) token(ctx context.Context) error {
+	secret, err := os.ReadFile(s.secretFile("bench"))
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.trust.Clone()}, Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	credentials := clientcredentials.Config{
+		ClientID: "bench", ClientSecret: strings.TrimSpace(string(secret)), TokenURL: "https://" + s.auth + "/token",
+		EndpointParams: map[string][]string{"audience": {"gateway"}},
+	}
+	t, err := credentials.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
+	if err != nil {
+		return fmt.Errorf("getting a token: %w", err)
+	}
+	s.bearer = t.AccessToken
+	return nil
+}
+
+// free finds a free port of the loopback address.
+func free() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
