@@ -1,12 +1,14 @@
 package access_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"portcullis/authserver/token"
 	"portcullis/authserver/token/tokentest"
 	"portcullis/gateway/internal/access"
 	"portcullis/gateway/internal/pipeline"
@@ -54,5 +56,48 @@ func TestAuthenticate(t *testing.T) {
 				t.Errorf("got %v, challenge %q, principal %v; want %q, %q", err, got, tx.Principal, c.wantCode, c.wantChallenge)
 			}
 		})
+	}
+}
+
+// broken is a verifier that cannot tell.
+type broken struct{ err error }
+
+func (b broken) Verify(context.Context, string, time.Time) (*token.Principal, error) {
+	return nil, b.err
+}
+
+func TestAVerifierThatCannotTellLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]error{
+		"a failure of ours stays one, for the runner to answer 503": errors.New("out of memory"),
+		"keys that cannot be had are no fault of the token":         problem.New(problem.IssuerUnavailable, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stage, err := access.NewAuthenticate(broken{failure}, []string{"hotel"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Authorization", "Bearer x")
+			tx := &pipeline.Transaction{Request: r, Start: time.Now()}
+			got := stage.Decide(tx)
+			if !errors.Is(got, failure) || tx.Principal != nil {
+				t.Errorf("got %v, principal %v", got, tx.Principal)
+			}
+			if p, ok := errors.AsType[*problem.Problem](got); ok && p.Header.Get("WWW-Authenticate") != "" {
+				t.Error("the caller is asked for another token, which would not help")
+			}
+		})
+	}
+}
+
+func TestNewAuthenticateNeedsSomebodyToTrust(t *testing.T) {
+	t.Parallel()
+	if _, err := access.NewAuthenticate(nil, []string{"hotel"}); err == nil {
+		t.Error("no verifier is accepted")
+	}
+	if _, err := access.NewAuthenticate(broken{}, nil); err == nil {
+		t.Error("no issuer is accepted")
 	}
 }

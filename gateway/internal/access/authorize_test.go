@@ -41,6 +41,20 @@ func TestAuthorize(t *testing.T) {
 			allow: []access.Rule{own}, deny: []access.Rule{kiosk},
 			principal: &token.Principal{Subject: "g-7", Client: "kiosk", Scopes: []string{"reservations:read"}}, wantCode: problem.Forbidden, wantRule: "kiosk",
 		},
+		"a deny rule asks for everything it names": {
+			allow: []access.Rule{own}, deny: []access.Rule{{Place: "kiosk-admin", Clients: []string{"kiosk"}, Scopes: []string{"admin"}}},
+			principal: &token.Principal{Subject: "g-7", Client: "kiosk", Scopes: []string{"reservations:read"}}, wantRule: "own",
+		},
+		"a deny rule for anyone refuses everybody": {
+			allow: []access.Rule{{Place: "open", Anyone: true}}, deny: []access.Rule{{Place: "closed", Anyone: true}}, wantCode: problem.Forbidden, wantRule: "closed",
+		},
+		"a scope that only begins alike is another": {
+			allow: []access.Rule{anyOf}, principal: &token.Principal{Subject: "g-7", Scopes: []string{"reservations:read", "reservations:read-any-more"}},
+			wantCode: problem.InsufficientScope, wantScope: `Bearer realm="portcullis", error="insufficient_scope", scope="reservations:read-any"`,
+		},
+		"another client lacks more than a scope": {
+			allow: []access.Rule{kiosk}, principal: &token.Principal{Subject: "g-7", Client: "demo"}, wantCode: problem.Forbidden,
+		},
 		"nobody is not anyone": {
 			allow: []access.Rule{anyOf}, wantCode: problem.Forbidden,
 		},

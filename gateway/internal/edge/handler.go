@@ -129,6 +129,10 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if removeOwned(r.Header) > maxFields {
 		return problem.New(problem.HeadersTooLarge, "The request has too many header fields.")
 	}
+	if len(r.Header["Content-Type"]) > 1 {
+		// One for who inspects and one for who parses.
+		return problem.New(problem.BadRequest, "The request has more than one Content-Type field.")
+	}
 	host, ok := canonicalHost(r.Host)
 	if !ok || !tx.Snapshot.Hosts[host] {
 		return problem.New(problem.WrongHost, "").Because(fmt.Errorf("host %q is not in hosts", clip(r.Host, 64)))

@@ -180,6 +180,7 @@ func TestHandlerAnswers(t *testing.T) {
 		"a question about the whole server is 400":    {"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
 		"a tunnel is 400":                             {"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "ambiguous_path", ""},
 		"a tunnel with a path is 405":                 {"CONNECT /v1/hotels HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed", ""},
+		"two types of body are 400":                   {"POST /v1/hotels HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400, "bad_request", ""},
 		"an address with a zone is 421":               {"GET /v1/hotels HTTP/1.1\r\nHost: [::1%25lo]\r\n\r\n", 421, "wrong_host", ""},
 		"no host in HTTP/1.0 is 421":                  {"GET /v1/hotels HTTP/1.0\r\n\r\n", 421, "wrong_host", ""},
 		"a declared body over the bound is 413":       {"POST /v1/hotels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n12345678901234567", 413, "body_too_large", ""},
@@ -225,7 +226,7 @@ func TestOwnedHeadersNeverPass(t *testing.T) {
 	b.WriteString("GET / HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nX-Custom: kept\r\n")
 	for _, name := range []string{
 		"X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST", "X-Forwarded-Prefix", "X-Forwarded-User", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP",
-		"X-Request-ID", "X_User", "X_Forwarded_For", "X-User-Id", "X-Auth-Request-User", "Remote-User", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
+		"X-Request-ID", "X_User", "X.User", "X-Accel~User", "X_Forwarded_For", "X-User-Id", "X-Auth-Request-User", "Remote-User", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
 		"Portcullis-Subject", "portcullis-client", "Proxy-Authorization", "Proxy", "Via", "X-SSL-Client-CN", "Client-Cert", "X-Client-IP",
 	} {
 		b.WriteString(name + ": spoofed\r\n")

@@ -12,7 +12,7 @@ const maxFields = 100
 // removeOwned counts the fields, and deletes every field that the gateway sets or that a service
 // might trust: who the client is, where it came from, what it asked first.
 // From outside they can only be lies. Names with an underscore go too: CGI-like
-// backends read X_User as X-User (CVE-2025-64484).
+// backends read X_User as X-User (CVE-2025-64484), and some read X.User so.
 func removeOwned(h http.Header) (fields int) {
 	for name, values := range h {
 		fields += len(values)
@@ -24,7 +24,7 @@ func removeOwned(h http.Header) (fields int) {
 }
 
 func owned(name string) bool {
-	if strings.IndexByte(name, '_') >= 0 {
+	if !plainName(name) {
 		return true
 	}
 	switch name[0] {
@@ -46,6 +46,16 @@ func owned(name string) bool {
 		return name == "Via"
 	}
 	return false
+}
+
+// plainName accepts letters, digits and hyphens, which every server reads alike.
+func plainName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if c := name[i] | 0x20; (c < 'a' || c > 'z') && (c < '0' || c > '9') && name[i] != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // ownedX judges the X- names. Prefixes, not a list: what matters is that no new
