@@ -32,7 +32,6 @@ func run(args []string, portBase string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := chassis.Signals(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	if err := s.system(ctx, stdout); err != nil {
 		fmt.Fprintln(stderr, "up:", err)
 		return 1

@@ -13,9 +13,7 @@ import (
 )
 
 func main() {
-	ctx, stop := chassis.Signals(context.Background())
-	// A second signal ends a process that hangs while it drains.
-	context.AfterFunc(ctx, stop)
+	ctx, _ := chassis.Signals(context.Background())
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
