@@ -14,6 +14,7 @@ import (
 
 	"portcullis/authserver/internal/clients"
 	"portcullis/authserver/internal/store"
+	"portcullis/authserver/token"
 )
 
 func clientSecret() *cobra.Command {
@@ -106,7 +107,7 @@ func draft(path, text string) (name string, err error) {
 }
 
 func checkSecret(ctx context.Context, db *store.Store, name, file string) error {
-	secret, err := readSecret(file)
+	secret, err := token.ReadSecret(file)
 	if err != nil {
 		return err
 	}
@@ -121,25 +122,4 @@ func checkSecret(ctx context.Context, db *store.Store, name, file string) error 
 		return fmt.Errorf("the secret in %q is not a live secret of client %q", file, name)
 	}
 	return nil
-}
-
-// secretFileBytes bounds a file that holds a secret.
-const secretFileBytes = 4 << 10
-
-// readSecret reads the one line of a file.
-func readSecret(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", fmt.Errorf("read a secret: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, secretFileBytes+1))
-	if err != nil {
-		return "", fmt.Errorf("read a secret: %w", err)
-	}
-	secret := strings.TrimSpace(string(text))
-	if secret == "" || len(text) > secretFileBytes || strings.ContainsAny(secret, "\r\n") {
-		return "", fmt.Errorf("the file %q does not hold one secret on one line", file)
-	}
-	return secret, nil
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"portcullis/authserver/token"
 	"portcullis/certs"
 )
 
@@ -116,7 +117,7 @@ func (q tokenRequest) base() (string, error) {
 
 func (q tokenRequest) secret() (string, error) {
 	if q.secretFile != "" {
-		return readSecret(q.secretFile)
+		return token.ReadSecret(q.secretFile)
 	}
 	if secret := os.Getenv(q.secretEnv); secret != "" {
 		return secret, nil

@@ -5,11 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,9 +21,6 @@ import (
 	"portcullis/gateway/internal/upstream"
 	"portcullis/gateway/internal/waf"
 )
-
-// maxSecretFile bounds a client secret's file.
-const maxSecretFile = 4 << 10
 
 // identity is how the gateway proves itself to the token service and to
 // upstreams.
@@ -101,18 +96,9 @@ func (id identity) credentials(client *tls.Config) func(string) (upstream.Creden
 // secret reads the client secret anew each time, so that a rotated one needs
 // no restart.
 func (id identity) secret() (string, error) {
-	f, err := os.Open(id.secretFile)
+	secret, err := token.ReadSecret(id.secretFile)
 	if err != nil {
 		return "", fmt.Errorf("reading --client-secret-file: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
-	if err != nil {
-		return "", fmt.Errorf("reading --client-secret-file: %w", err)
-	}
-	secret := strings.TrimSpace(string(data))
-	if secret == "" {
-		return "", fmt.Errorf("--client-secret-file %q is empty", id.secretFile)
 	}
 	return secret, nil
 }

@@ -76,7 +76,7 @@ func TestTheSecretIsReadAnewEachTime(t *testing.T) {
 func TestASecretThatIsNotThereIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
-		"is empty":                     secretFile(t, " \n"),
+		"one secret on one line":       secretFile(t, " \n"),
 		"reading --client-secret-file": filepath.Join(t.TempDir(), "gone"),
 	} {
 		if got, err := (identity{secretFile: file}).secret(); err == nil || !strings.Contains(err.Error(), name) {

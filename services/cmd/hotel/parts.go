@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -22,8 +19,6 @@ import (
 )
 
 const (
-	// maxSecret bounds a secret file, in bytes; ours have less than a hundred.
-	maxSecret = 4 << 10
 	// tokenServiceTimeout bounds connecting to the token service.
 	tokenServiceTimeout = 2 * time.Second
 	// warmTime bounds what is fetched at the start.
@@ -101,9 +96,9 @@ func (a *parts) peer(name, address string, scopes ...string) (*peer.Client, erro
 	if tokenURL == "" {
 		tokenURL = strings.TrimSuffix(p.issuer, "/") + "/token"
 	}
-	secret := func() (string, error) { return readSecret(p.secretFile) }
+	secret := func() (string, error) { return token.ReadSecret(p.secretFile) }
 	if _, err := secret(); err != nil {
-		return nil, err // now, and not when the first guest comes
+		return nil, fmt.Errorf("--client-secret-file: %w", err) // now, and not when the first guest comes
 	}
 	source, err := token.NewSource(token.SourceConfig{
 		TokenURL: tokenURL,
@@ -151,22 +146,4 @@ func (a *parts) close() {
 		p.Close()
 	}
 	a.tokens.CloseIdleConnections()
-}
-
-// readSecret reads the one line that a secret file holds.
-func readSecret(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("--client-secret-file: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return "", fmt.Errorf("--client-secret-file: %w", err)
-	}
-	secret := strings.TrimSpace(string(text))
-	if secret == "" || len(text) > maxSecret || strings.ContainsAny(secret, "\r\n") {
-		return "", errors.New("--client-secret-file: " + path + " must hold one line with the secret that `authserver client secret` made")
-	}
-	return secret, nil
 }
