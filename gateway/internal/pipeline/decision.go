@@ -45,12 +45,16 @@ type Decision struct {
 // becomes 503, never "allow".
 func Decide(tx *Transaction) Decision {
 	for i, stage := range tx.Route.Stages {
+		before := tx.Rule
 		err := stage.Decide(tx)
 		tx.mark(i)
 		if err == nil {
 			continue
 		}
-		d := Decision{Kind: Deny, Stage: stage.Name(), Rule: tx.Rule}
+		d := Decision{Kind: Deny, Stage: stage.Name()}
+		if tx.Rule != before {
+			d.Rule = tx.Rule // what let it pass a stage before has not refused it
+		}
 		if denial, ok := errors.AsType[*problem.Problem](err); ok {
 			d.Problem = denial
 			if denial.Status() >= 500 {

@@ -105,6 +105,24 @@ func TestStagesRunInOrderUpToTheFirstRefusal(t *testing.T) {
 	}
 }
 
+func TestTheRuleThatAllowedIsNotTheOneThatRefused(t *testing.T) {
+	t.Parallel()
+	allows := stage{"authorize", func(tx *pipeline.Transaction) error { tx.Rule = "allow (routes.yaml:6)"; return nil }}
+	if d := pipeline.Decide(transaction(allows, stage{"inspect", refuses(errors.New("the engine broke"))})); d.Rule != "" {
+		t.Errorf("a fault is laid to %q", d.Rule)
+	}
+	if d := pipeline.Decide(transaction(allows, stage{"inspect", passes})); d.Rule != "allow (routes.yaml:6)" {
+		t.Errorf("allowed by %q", d.Rule)
+	}
+}
+
+func TestDecideAllocatesNothing(t *testing.T) {
+	tx := transaction(stage{"authenticate", passes}, stage{"authorize", passes})
+	if n := testing.AllocsPerRun(100, func() { pipeline.Decide(tx) }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
 func TestStageEndsTellWhenEachStageEnded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
