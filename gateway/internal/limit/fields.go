@@ -31,7 +31,8 @@ func Fields(states []pipeline.LimitState) (policy, limit string) {
 		l = strconv.AppendInt(append(l, ";r="...), int64(s.Remaining), 10)
 		l = strconv.AppendInt(append(l, ";t="...), ceilSeconds(s.Reset), 10)
 	}
-	return string(p), string(l)
+	both := string(append(p, l...)) // one allocation a request, not two
+	return both[:len(p)], both[len(p):]
 }
 
 // appendString writes a structured-field string (RFC 9651, 3.3.3), which holds

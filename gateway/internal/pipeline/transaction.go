@@ -120,6 +120,10 @@ func (tx *Transaction) SetHeader(name, value string) {
 	if tx.Header == nil {
 		tx.Header = make(http.Header, 4)
 	}
+	if values := tx.Header[name]; len(values) == 1 {
+		values[0] = value // both limit stages set the same fields on every request
+		return
+	}
 	tx.Header[name] = []string{value}
 }
 
