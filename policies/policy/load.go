@@ -76,7 +76,10 @@ func (d *decoder) files(fsys fs.FS) []string {
 	var names []string
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			d.report(Pos{File: name}, CodeFile, fmt.Sprintf("the folder cannot be read: %v", err), "", "")
+			if failed, ok := errors.AsType[*fs.PathError](err); ok {
+				err = failed.Err // its path is seen from the root, which would be named "."
+			}
+			d.report(Pos{File: name}, CodeFile, fmt.Sprintf("the folder cannot be read: %v", err), "", "is this the right folder?")
 			return nil
 		}
 		hidden := name != "." && strings.HasPrefix(entry.Name(), ".")
