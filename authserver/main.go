@@ -42,7 +42,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 // oneClient is the argument of the commands about a client.
 func oneClient(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("%s takes the name of one client, as in policies/clients.yaml: see %[1]s --help", cmd.CommandPath())
+		return fmt.Errorf("%s takes the name of one client, as in: %s demo", cmd.Name(), cmd.CommandPath())
 	}
 	return nil
 }
