@@ -66,5 +66,6 @@ Try, in another terminal and this folder:
 	for _, t := range s.tries() {
 		fmt.Fprintf(out, "\n# %s\n%s\n", t.what, t.command)
 	}
-	fmt.Fprintf(out, "\nCtrl-C stops everything in order; the data stays.\n")
+	fmt.Fprintf(out, "\nAn edit of %s is in force within a second or two; a broken one changes nothing, and the log says why.\n"+
+		"Ctrl-C stops everything in order; the data stays.\n", s.policies)
 }
