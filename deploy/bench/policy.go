@@ -54,6 +54,20 @@ routes:
     limits: [source]
     waf: {none: "measured apart"}
     allow: [{anyone: true, reason: "measured apart"}]
+  - name: authorize
+    match: GET /authorize
+    upstream: bare
+    authenticate: [bench]
+    limits: [source]
+    waf: {none: "measured apart"}
+    allow: [{scopes: [read]}]
+  - name: principal
+    match: GET /principal
+    upstream: bare
+    authenticate: [bench]
+    limits: [source, principal]
+    waf: {none: "measured apart"}
+    allow: [{scopes: [read]}]
   - name: full
     match: GET /full
     upstream: trusted

@@ -48,10 +48,12 @@ func (s *system) rows() []*row {
 		return r
 	}
 	base := proxy(1, "GET")
-	r := gate(base, base, perRound, 1, "GET", "/forward", "gateway: forward alone")
+	r := gate(base, base, perRound, 1, "GET", "/forward", "gateway: edge, capacity, forward")
 	r = gate(base, r, perRound, 1, "GET", "/source", "+ limit by source")
 	r = gate(base, r, perRound, 1, "GET", "/authenticate", "+ authenticate")
-	r = gate(base, r, perRound, 1, "GET", "/full", "+ scopes, limit by principal, own token")
+	r = gate(base, r, perRound, 1, "GET", "/authorize", "+ authorize")
+	r = gate(base, r, perRound, 1, "GET", "/principal", "+ limit by principal")
+	r = gate(base, r, perRound, 1, "GET", "/full", "+ own token: full without WAF")
 	r.headline = true
 	gate(base, r, perRoundDear, 1, "GET", "/waf", "+ WAF")
 	base = proxy(1, "POST")
