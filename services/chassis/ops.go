@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +84,7 @@ func startOps(c Config, h *health, failed chan<- error) (*http.Server, error) {
 	if c.OpsHandler != nil {
 		mux.Handle("/", c.OpsHandler)
 	}
-	s := &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)}
+	s := &http.Server{Handler: hereOnly(mux), ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)}
 	// A few readers poll it; a browser that was lured to it is not one of them.
 	limits, err := Limits{Connections: 64}.withDefaults()
 	if err != nil {
@@ -93,4 +96,29 @@ func startOps(c Config, h *health, failed chan<- error) (*http.Server, error) {
 		c.OnOps(listeners[0].Addr().String())
 	}
 	return s, nil
+}
+
+// hereOnly refuses what a browser sends to this machine in the name of a site
+// that points its own name at it (DNS rebinding): on a loopback connection the
+// Host must be localhost or an address. Where the port was opened to a network
+// on purpose, readers come by names that we do not know.
+func hereOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		if (!ok || local.IP.IsLoopback()) && !literal(r.Host) {
+			say(w, http.StatusMisdirectedRequest, "this port is read as localhost, or by its address")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// literal tells whether host, with or without a port, is localhost or an address.
+func literal(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	_, err = netip.ParseAddr(name)
+	return err == nil || strings.EqualFold(name, "localhost")
 }

@@ -186,6 +186,30 @@ func TestTheOpsPort(t *testing.T) {
 	}
 }
 
+// TestASiteThatPointsItsNameAtThisMachineReadsNothing is DNS rebinding: the
+// browser sends the site's own name as Host.
+func TestASiteThatPointsItsNameAtThisMachineReadsNothing(t *testing.T) {
+	p := start(t, chassis.Config{Handler: http.HandlerFunc(hello), Metrics: prometheus.NewRegistry()})
+	for host, want := range map[string]int{
+		"": 200, "localhost": 200, "LOCALHOST:9901": 200, "127.0.0.1:9901": 200, "[::1]:9901": 200, "[::1]": 200,
+		"evil.example": 421, "evil.example:9901": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example:1": 421, "localhost.": 421,
+	} {
+		r, err := http.NewRequest(http.MethodGet, "http://"+p.ops+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		res, err := fresh().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("Host %q: %d, want %d", host, res.StatusCode, want)
+		}
+	}
+}
+
 func TestHTTPSSpeaksBothVersions(t *testing.T) {
 	a, err := certs.Dev(t.TempDir(), time.Now())
 	if err != nil {

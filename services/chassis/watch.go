@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -148,10 +149,7 @@ func hashDir(dir string) (sum [32]byte, err error) {
 		if d.IsDir() {
 			return nil
 		}
-		data, err := fs.ReadFile(root, path)
-		if err != nil {
-			return err
-		}
+		data := contents(root, path)
 		if files, size = files+1, size+len(data); files > maxWatched || size > maxWatchedSize {
 			return errors.New("more than 2000 files or 16 MiB: is this the policy folder?")
 		}
@@ -166,4 +164,29 @@ func hashDir(dir string) (sum [32]byte, err error) {
 	})
 	copy(sum[:], h.Sum(nil))
 	return sum, err
+}
+
+// contents is what a file holds, as far as the bound of the folder, or the
+// reason why that cannot be told: whoever loads the folder will meet the same
+// and report it, while a hash that fails would leave every other edit unseen.
+// Nothing but a regular file is opened, for a pipe waits for its writer, and
+// who can put a name into the folder could end all reloads with one.
+func contents(root fs.FS, path string) []byte {
+	info, err := fs.Stat(root, path)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	if !info.Mode().IsRegular() {
+		return []byte(info.Mode().Type().String())
+	}
+	file, err := root.Open(path)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxWatchedSize+1))
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return data
 }

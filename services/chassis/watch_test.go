@@ -2,9 +2,11 @@ package chassis_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,5 +83,43 @@ func TestWatchSeesAConfigMapSwap(t *testing.T) {
 		if got := <-changed; got == "files changed" {
 			return
 		}
+	}
+}
+
+// TestNothingInTheFolderEndsTheWatch puts into the folder what cannot be read
+// as a file. The watch reports each, and still sees the edit after it.
+func TestNothingInTheFolderEndsTheWatch(t *testing.T) {
+	t.Parallel()
+	for name, attack := range map[string]func(path string) error{
+		"a pipe that nobody writes to": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a link to a pipe": func(path string) error {
+			pipe := filepath.Join(t.TempDir(), "pipe")
+			return errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, path))
+		},
+		"a link to a folder": func(path string) error { return os.Symlink(t.TempDir(), path) },
+		"a link to nowhere":  func(path string) error { return os.Symlink("/nowhere", path) },
+		"a link to itself":   func(path string) error { return os.Symlink(filepath.Base(path), path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := make(chan os.Signal)
+			dir, changed := watch(t, now)
+			now <- os.Interrupt
+			seen := func(what string) {
+				t.Helper()
+				select {
+				case <-changed:
+				case <-time.After(10 * time.Second):
+					t.Fatalf("%s is not seen", what)
+				}
+			}
+			seen("a signal")
+			if err := attack(filepath.Join(dir, "b.yaml")); err != nil {
+				t.Fatal(err)
+			}
+			seen(name)
+			write(t, filepath.Join(dir, "a.yaml"), "two")
+			seen("an edit beside it")
+		})
 	}
 }
