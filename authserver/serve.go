@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"portcullis/authserver/internal/clients"
@@ -76,11 +74,8 @@ or on SIGHUP. The first start makes a signing key.`,
 // run serves until ctx ends.
 func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	log := slog.New(slog.NewJSONHandler(stderr, nil)).With("service.name", "authserver")
-	metrics := prometheus.NewRegistry()
 	events := chassis.NewEventWriter(stdout, eventBytes)
-	if err := register(metrics, events); err != nil {
-		return err
-	}
+	metrics := chassis.NewMetrics("authserver", events)
 	tls, err := certs.NewServer(certs.ServerConfig{Files: certs.Files{Cert: s.cert, Key: s.key}, Log: log})
 	if err != nil {
 		return err
@@ -163,21 +158,4 @@ func watch(ctx context.Context, dir string, registry *clients.Registry, log *slo
 	chassis.Watch{Dir: dir, Now: hangup, Log: log, Changed: func(string) {
 		_ = registry.Reload() // it keeps the old grants, logs and counts
 	}}.Run(ctx)
-}
-
-// register adds the metrics that belong to the process.
-func register(metrics prometheus.Registerer, events *chassis.EventWriter) error {
-	for _, c := range []prometheus.Collector{
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "authserver_events_dropped_total",
-			Help: "Events lost because the reader of standard output was too slow.",
-		}, func() float64 { return float64(events.Dropped()) }),
-	} {
-		if err := metrics.Register(c); err != nil {
-			return fmt.Errorf("register the metrics of the process: %w", err)
-		}
-	}
-	return nil
 }

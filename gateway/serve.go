@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"portcullis/certs"
@@ -84,8 +82,8 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	slog.SetDefault(log) // net/http's transport speaks through the standard logger
 	started := time.Now()
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	events := chassis.NewEventWriter(stdout, eventBuffer)
+	registry := chassis.NewMetrics("portcullis", events)
 	compiler, meters, err := newCompiler(s.identity, registry, log)
 	if err != nil {
 		return err
@@ -107,8 +105,10 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	events, finish := writeEvents(stdout, registry)
-	defer finish()
+	// Events outlive the requests they tell of; Close writes what is left, and
+	// what it cannot is counted.
+	go func() { _ = events.Run(context.WithoutCancel(ctx)) }()
+	defer func() { _ = events.Close() }()
 	handler, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meters.Route("none"), Log: log})
 	if err != nil {
 		return err
@@ -136,21 +136,6 @@ func (s serving) watch(ctx context.Context, hangup <-chan os.Signal, r *reload.R
 		// The reloader has logged, counted and kept what went wrong.
 		_ = r.Load(reason)
 	}}.Run(ctx)
-}
-
-// writeEvents starts the writer of events, and counts what it drops.
-func writeEvents(out io.Writer, r prometheus.Registerer) (*chassis.EventWriter, func()) {
-	events := chassis.NewEventWriter(out, eventBuffer)
-	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "portcullis_events_dropped_total", Help: "Events lost because their reader was too slow.",
-	}, func() float64 { return float64(events.Dropped()) }))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = events.Run(ctx) // what could not be written is counted
-	}()
-	return events, func() { cancel(); <-done }
 }
 
 // status is the read-only page of the ops port.

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"portcullis/certs"
@@ -84,23 +82,10 @@ func (p *process) run(command *cobra.Command, build func(context.Context, *parts
 		Handler:      chassis.RequestLog(log, events)(built.Handler()),
 		TLS:          parts.server.Server(),
 		Ops:          p.ops,
-		Metrics:      metrics(events),
+		Metrics:      chassis.NewMetrics("hotel", events),
 		Ready:        built.Ready,
 		DrainDelay:   p.drainDelay,
 		DrainTimeout: p.drainTimeout,
 		Log:          log,
 	})
-}
-
-func metrics(events *chassis.EventWriter) prometheus.Gatherer {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "hotel_events_dropped_total",
-			Help: "Request events lost because their reader was too slow.",
-		}, func() float64 { return float64(events.Dropped()) }),
-	)
-	return registry
 }
