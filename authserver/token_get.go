@@ -96,6 +96,10 @@ func (q tokenRequest) get(ctx context.Context) (string, error) {
 		},
 	})
 	token, err := config.Token(ctx)
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.ErrorCode == "invalid_client" {
+		return "", fmt.Errorf("%s refuses client %q (invalid_client): the secret is not its own or no longer good, or the client is disabled; "+
+			"read the secret again or make one with authserver client secret", base, client)
+	}
 	if err != nil {
 		return "", fmt.Errorf("get a token from %s: %w", base, err)
 	}
