@@ -73,8 +73,14 @@ func check(dir string) (*pipeline.Snapshot, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%q is a file; check takes the folder that holds the policy files", dir)
 	}
-	doc, err := policy.Check(os.DirFS(dir), os.LookupEnv)
+	files := os.DirFS(dir)
+	doc, err := policy.Check(files, os.LookupEnv)
 	if err != nil {
+		// What is missing altogether is told in the same run, unless it may stand
+		// in what could not be read.
+		if whole, unread := policy.Load(files, os.LookupEnv); unread == nil {
+			err = policy.Join(err, compile.Servable(whole))
+		}
 		return nil, err
 	}
 	compiler, err := offline()

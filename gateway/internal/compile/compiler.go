@@ -94,11 +94,8 @@ func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipe
 			b.prev = s
 		}
 	}
-	if doc.Gateway == nil || len(doc.Gateway.Hosts) == 0 {
-		b.wrong(policy.Pos{}, CodeNothing, "no file names the hosts to serve", "add to one file:  hosts: [localhost]")
-	}
-	if len(doc.Routes) == 0 {
-		b.wrong(policy.Pos{}, CodeNothing, "no file holds a route", "run the gateway on a folder with a routes: list; policies/README.md shows the smallest")
+	if err := Servable(doc); err != nil {
+		b.mistakes = append(b.mistakes, err)
 	}
 	b.verifier()
 	b.upstreams()
@@ -110,6 +107,9 @@ func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipe
 	}
 	for profile, inspector := range b.next.inspectors {
 		s.WAFRules[profile.Name] = inspector.Rules()
+	}
+	if len(s.Routes) != len(doc.Routes) && len(b.mistakes) == 0 {
+		b.mistakes = append(b.mistakes, errors.New("a route could not be compiled, and no mistake says why"))
 	}
 	if err := policy.Join(b.mistakes...); err != nil {
 		b.abandon()
@@ -127,6 +127,19 @@ func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipe
 	}
 	s.Index()
 	return s, nil
+}
+
+// Servable tells whether a document has anything to serve. A folder of the token
+// service alone is a fine document, but not one for a gateway.
+func Servable(doc *policy.Document) error {
+	var mistakes []error
+	if doc.Gateway == nil || len(doc.Gateway.Hosts) == 0 {
+		mistakes = append(mistakes, policy.At(policy.Pos{}, CodeNothing, "no file names the hosts to serve", "add to one file:  hosts: [localhost]"))
+	}
+	if len(doc.Routes) == 0 {
+		mistakes = append(mistakes, policy.At(policy.Pos{}, CodeNothing, "no file holds a route", "run the gateway on a folder with a routes: list; policies/README.md shows the smallest"))
+	}
+	return policy.Join(mistakes...)
 }
 
 // Retire lets go of what prev had and next does not have: its idle connections.

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -119,6 +120,10 @@ func (b *build) upstreams() {
 	}
 }
 
+// errRecorded says that a mistake was recorded where it was made, so that each
+// route that uses the part need not repeat it.
+var errRecorded = errors.New("recorded")
+
 // inspector is the WAF of a profile; profiles that stay keep their rule set,
 // which takes a tenth of a second and 20 MiB to load.
 func (b *build) inspector(name string) (*waf.Inspector, error) {
@@ -140,7 +145,8 @@ func (b *build) inspector(name string) (*waf.Inspector, error) {
 	}
 	made, err := waf.New(waf.Config{Profile: profile, Log: b.Log})
 	if err != nil {
-		return nil, err
+		b.wrong(p.Pos, CodeWAF, fmt.Sprintf("WAF profile %q: %v", name, err), "")
+		return nil, errRecorded
 	}
 	b.next.inspectors[profile] = made
 	return made, nil

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,9 @@ func (b *build) route(p *policy.Route) *pipeline.Route {
 		return nil // its own mistake has been recorded
 	}
 	stages, err := b.stages(p, e)
+	if errors.Is(err, errRecorded) {
+		return nil
+	}
 	if err != nil {
 		b.wrong(p.Pos, CodeRoute, fmt.Sprintf("route %q: %v", p.Name.V, err), "")
 		return nil
@@ -50,7 +54,7 @@ func (b *build) stages(p *policy.Route, e policy.Effective) ([]pipeline.Stage, e
 	}
 	if len(e.Authenticate) > 0 {
 		if b.next.verifier == nil {
-			return nil, fmt.Errorf("no issuer could be set up")
+			return nil, errRecorded // by its issuer
 		}
 		authenticate, err := access.NewAuthenticate(b.next.verifier, e.Authenticate)
 		if err != nil {
