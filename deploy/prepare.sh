@@ -30,3 +30,9 @@ fi
 echo "installing: ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+for tool in git gcc curl; do
+  if ! command -v "$tool" >/dev/null; then
+    echo "missing: $tool, although apt-get has installed it; is it in PATH?" >&2
+    exit 1
+  fi
+done
