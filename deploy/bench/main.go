@@ -36,6 +36,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		return fmt.Errorf("unknown argument %q; bench takes none", args[0])
 	}
+	fmt.Fprintln(os.Stderr, "building the gateway and the token service, which may take minutes the first time")
 	s, err := start(ctx)
 	if s != nil {
 		defer s.stop()
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	rows := s.rows()
-	if err := measure(ctx, rows); err != nil {
+	if err := measure(ctx, rows, os.Stderr); err != nil {
 		return err
 	}
 	return report(os.Stdout, rows)

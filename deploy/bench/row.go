@@ -65,14 +65,16 @@ func (s *system) rows() []*row {
 	return all
 }
 
-// measure fills the rows, after a warm-up.
-func measure(ctx context.Context, rows []*row) error {
+// measure fills the rows, after a warm-up, and says how far it is.
+func measure(ctx context.Context, rows []*row, progress io.Writer) error {
+	fmt.Fprintln(progress, "warming up")
 	for _, r := range rows {
 		if err := r.load.send(ctx, r.n/2); err != nil {
 			return err
 		}
 	}
 	for round := range rounds {
+		fmt.Fprintf(progress, "round %d of %d\n", round+1, rounds)
 		for i := range rows {
 			r := rows[i]
 			if round%2 == 1 {
