@@ -24,12 +24,13 @@ func boundBody(tx *pipeline.Transaction) *problem.Problem {
 	// Without the ResponseWriter: the transport reads bodies from a goroutine of
 	// its own, and a bound that also wrote to the response's header map would
 	// race with the forward. A client could end the process with that.
-	r.Body = &clientBody{body: http.MaxBytesReader(nil, r.Body, tx.Route.Body), tx: tx}
+	r.Body = &clientBody{own: r.Body, body: http.MaxBytesReader(nil, r.Body, tx.Route.Body), tx: tx}
 	return nil
 }
 
 type clientBody struct {
-	body io.ReadCloser
+	own  io.ReadCloser // the server's
+	body io.ReadCloser // own, bounded
 	tx   *pipeline.Transaction
 }
 
@@ -42,3 +43,13 @@ func (b *clientBody) Read(p []byte) (int, error) {
 }
 
 func (b *clientBody) Close() error { return b.body.Close() }
+
+// giveBack shows the server the body that it made, before an answer that did
+// not wait for it. By its type the server knows a client that still waits for
+// 100 Continue; it would wait for that client's body otherwise, and the client
+// for its answer, until the read timeout.
+func giveBack(r *http.Request) {
+	if b, ok := r.Body.(*clientBody); ok {
+		r.Body = b.own
+	}
+}

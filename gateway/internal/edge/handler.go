@@ -205,19 +205,31 @@ func match(tx *pipeline.Transaction) *problem.Problem {
 	return nil
 }
 
-// longExchange is the route timeout from which the server's own bounds on
-// reading and writing would cut an exchange short.
-const longExchange = 20 * time.Second
+const (
+	// longExchange is the route timeout from which the server's own bounds on
+	// reading and writing would cut an exchange short.
+	longExchange = 20 * time.Second
+	// lateBody is how much longer than its route's timeout a body may take:
+	// slow lines are no attack.
+	lateBody = 5 * time.Second
+)
 
-// deadlines lets slow routes outlive the server's bounds, by their own bound.
+// deadlines bounds the reading of a body by its route's timeout: until it is
+// whole it holds a place of the route, and one client that sends a byte a
+// second could take them all. Slow routes outlive the server's bounds.
 func (h *Handler) deadlines(w http.ResponseWriter, tx *pipeline.Transaction) {
-	if tx.Route.Timeout < longExchange {
+	long := tx.Route.Timeout >= longExchange
+	if !long && tx.Request.ContentLength == 0 {
 		return
 	}
-	until := tx.Start.Add(tx.Route.Timeout + 5*time.Second)
+	until := tx.Start.Add(tx.Route.Timeout + lateBody)
 	rc := http.NewResponseController(w)
-	if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil {
-		h.log.Warn("cannot move the deadlines of a slow route", "route", tx.Route.Name, "error", err)
+	err := rc.SetReadDeadline(until)
+	if long {
+		err = errors.Join(err, rc.SetWriteDeadline(until))
+	}
+	if err != nil {
+		h.log.Warn("cannot move the deadlines of a request", "route", tx.Route.Name, "error", err)
 	}
 }
 
@@ -232,6 +244,7 @@ func (h *Handler) answer(w http.ResponseWriter, x *exchange) {
 	for name, values := range x.tx.Header {
 		w.Header()[name] = values
 	}
+	giveBack(x.tx.Request)
 	problem.Write(w, x.tx.Request, p, x.tx.ID)
 }
 
@@ -253,6 +266,7 @@ func (h *Handler) recover(w http.ResponseWriter, x *exchange) {
 	if forwarding {
 		panic(http.ErrAbortHandler)
 	}
+	giveBack(x.tx.Request)
 	problem.Write(w, x.tx.Request, x.out.decision.Problem, x.tx.ID)
 }
 
