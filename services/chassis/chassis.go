@@ -19,17 +19,16 @@ import (
 type Config struct {
 	// Name is the process's name in diagnostics.
 	Name string
-	// Addr is where it listens; see Listen. AddrFlag is the flag that sets it,
-	// named in the error when the port is taken; default "--addr".
-	Addr, AddrFlag string
-	Handler        http.Handler
+	// Addr is where it listens, which the flag --addr of every process here
+	// sets; see Listen.
+	Addr    string
+	Handler http.Handler
 	// TLS makes it serve HTTPS with HTTP/1.1 and HTTP/2; nil serves HTTP/1.1
 	// in the clear, for loopback and tests.
 	TLS *tls.Config
 	// Ops is where /healthz, /readyz and /metrics are served in the clear, for
-	// this machine only; empty for nowhere. OpsFlag is the flag that sets it;
-	// default "--ops".
-	Ops, OpsFlag string
+	// this machine only (--ops); empty for nowhere.
+	Ops string
 	// OpsHandler serves the other paths of the ops port; may be nil.
 	OpsHandler http.Handler
 	// Metrics are shown at /metrics; nil for none.
@@ -66,12 +65,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 10 * time.Second
-	}
-	if c.AddrFlag == "" {
-		c.AddrFlag = "--addr"
-	}
-	if c.OpsFlag == "" {
-		c.OpsFlag = "--ops"
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -69,7 +69,7 @@ func startOps(c Config, h *health, failed chan<- error) (*http.Server, error) {
 	if c.Ops == "" {
 		return nil, nil
 	}
-	listeners, err := Listen(c.Ops, c.OpsFlag)
+	listeners, err := Listen(c.Ops, "--ops")
 	if err != nil {
 		return nil, err
 	}

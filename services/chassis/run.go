@@ -19,7 +19,7 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Name, err)
 	}
-	listeners, err := Listen(c.Addr, c.AddrFlag)
+	listeners, err := Listen(c.Addr, "--addr")
 	if err != nil {
 		return err
 	}
