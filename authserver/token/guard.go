@@ -74,7 +74,7 @@ func (g *Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 				problem.Write(w, r, Challenge(p, g.cfg.Realm, scopes...), g.cfg.RequestID(r))
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), principal)))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, principal)))
 		})
 	}
 }
@@ -150,11 +150,6 @@ func forbidden(format string, args ...any) *problem.Problem {
 }
 
 type contextKey struct{}
-
-// NewContext returns ctx with the principal who calls.
-func NewContext(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
-}
 
 // FromContext returns the principal a Guard let through.
 func FromContext(ctx context.Context) (*Principal, bool) {

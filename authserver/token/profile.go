@@ -11,7 +11,7 @@ var errExpired = errors.New("the token has expired")
 
 // read turns claims into a principal, by the issuer's profile. from is the
 // time from which the token is good, skew not yet taken off.
-func (i *Issuer) read(c members, now time.Time, skew time.Duration) (p *Principal, from time.Time, err error) {
+func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, err error) {
 	p = &Principal{Issuer: i.cfg.Name}
 	if p.Audience, err = c.texts("aud", maxAudiences); err != nil {
 		return nil, from, err
@@ -19,7 +19,7 @@ func (i *Issuer) read(c members, now time.Time, skew time.Duration) (p *Principa
 	if !slices.Contains(p.Audience, i.cfg.Audience) {
 		return nil, from, fmt.Errorf("aud %q is not for %q", p.Audience, i.cfg.Audience)
 	}
-	if p.Expires, from, err = i.window(c, now, skew); err != nil {
+	if p.Expires, from, err = i.window(c, now); err != nil {
 		return nil, from, err
 	}
 	for name, want := range i.cfg.Require {
@@ -53,7 +53,7 @@ func (i *Issuer) read(c members, now time.Time, skew time.Duration) (p *Principa
 }
 
 // window checks the times of a token. All three comparisons forgive skew.
-func (i *Issuer) window(c members, now time.Time, skew time.Duration) (expires, from time.Time, err error) {
+func (i *Issuer) window(c members, now time.Time) (expires, from time.Time, err error) {
 	expires, hasExpires, err := c.when("exp")
 	if err != nil {
 		return expires, from, err

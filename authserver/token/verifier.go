@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	defaultSkew    = 30 * time.Second
+	// skew is how far clocks may differ, both ways.
+	skew           = 30 * time.Second
 	defaultEntries = 16384
 	maxEntries     = 1 << 20
 )
@@ -23,8 +24,6 @@ const (
 type VerifierConfig struct {
 	// Issuers, each with another URL.
 	Issuers []*Issuer
-	// Skew is how far clocks may differ, both ways; default 30 s.
-	Skew time.Duration
 	// CacheEntries bounds the verified tokens remembered; default 16384.
 	CacheEntries int
 }
@@ -32,7 +31,6 @@ type VerifierConfig struct {
 // Verifier checks access tokens. It is safe for concurrent use.
 type Verifier struct {
 	issuers map[string]*Issuer // by URL
-	skew    time.Duration
 	cache   *cache
 }
 
@@ -41,18 +39,11 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if len(cfg.Issuers) == 0 {
 		return nil, errors.New("a verifier needs at least one issuer")
 	}
-	if cfg.Skew < 0 || cfg.Skew > 5*time.Minute {
-		return nil, fmt.Errorf("a skew of %s is out of bounds: 0 to 5m", cfg.Skew)
-	}
-	if cfg.Skew == 0 {
-		cfg.Skew = defaultSkew
-	}
 	if cfg.CacheEntries <= 0 {
 		cfg.CacheEntries = defaultEntries
 	}
 	v := &Verifier{
 		issuers: make(map[string]*Issuer, len(cfg.Issuers)),
-		skew:    cfg.Skew,
 		cache:   newCache(min(cfg.CacheEntries, maxEntries)),
 	}
 	for _, i := range cfg.Issuers {
@@ -94,7 +85,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, key digest, now time.
 	if err := issuer.accepts(e); err != nil {
 		return nil, invalid(err)
 	}
-	principal, from, err := issuer.read(claims, now, v.skew)
+	principal, from, err := issuer.read(claims, now)
 	if err != nil {
 		return nil, invalid(err)
 	}
@@ -109,8 +100,8 @@ func (v *Verifier) verify(ctx context.Context, raw string, key digest, now time.
 
 	v.cache.put(&cached{
 		digest: key, principal: principal, issuer: issuer, generation: generation,
-		from:  from.Add(-v.skew).UnixNano(),
-		until: min(principal.Expires.Add(v.skew).UnixNano(), now.Add(maxCached).UnixNano()),
+		from:  from.Add(-skew).UnixNano(),
+		until: min(principal.Expires.Add(skew).UnixNano(), now.Add(maxCached).UnixNano()),
 	})
 	return principal, nil
 }
