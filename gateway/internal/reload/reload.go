@@ -134,11 +134,8 @@ func (r *Reloader) build() (_ *pipeline.Snapshot, err error) {
 			err = fmt.Errorf("loading the policy panicked: %v", cause)
 		}
 	}()
-	doc, err := policy.Load(r.files, r.env)
+	doc, err := policy.Check(r.files, r.env)
 	if err != nil {
-		return nil, err
-	}
-	if err := policy.Validate(doc); err != nil {
 		return nil, err
 	}
 	return r.compiler.Compile(doc, r.current.Load())
@@ -156,7 +153,7 @@ func (r *Reloader) report(reason string, err error) {
 		return
 	}
 	for _, m := range mistakes {
-		r.log.Error(text, "reason", reason, "code", m.Code, "place", m.Place(), "error", m.What, "hint", strings.TrimSpace(m.Hint))
+		r.log.Error(text, "reason", reason, "code", m.Code, "place", m.Place(), "error", m.What, "why", m.Why, "hint", strings.TrimSpace(m.Hint))
 	}
 }
 
