@@ -37,10 +37,7 @@ func Decode(w http.ResponseWriter, r *http.Request, v any) error {
 	if err != nil {
 		return problem.New(problem.BadRequest, "The body ended before it was complete.").Because(err)
 	}
-	if err := decode(body, v); err != nil {
-		return err
-	}
-	return nil
+	return decode(body, v)
 }
 
 // decode returns a *problem.Problem or nil as error.
