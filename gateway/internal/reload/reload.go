@@ -70,7 +70,7 @@ type Status struct {
 // New returns a reloader that has loaded nothing yet.
 func New(c Config) (*Reloader, error) {
 	if c.Files == nil || c.Env == nil || c.Compiler == nil || c.Current == nil || c.Metrics == nil || c.Log == nil {
-		return nil, errors.New("reload: every field of the configuration is required")
+		return nil, errors.New("reload: files, env, compiler, current, metrics and log are all required")
 	}
 	r := &Reloader{
 		files: c.Files, env: c.Env, compiler: c.Compiler, current: c.Current, retire: c.Retire, log: c.Log,
