@@ -23,7 +23,8 @@ type Limits struct {
 	// HeaderBytes bounds the header fields of a request; default 32 KiB.
 	HeaderBytes int
 	// Connections bounds how many are open at once; default 4096. More wait in
-	// the system's queue.
+	// the system's queue. One source, an IPv4 address or an IPv6 /64, has half of
+	// them at most (64 in any case) and is hung up on beyond.
 	Connections int
 }
 

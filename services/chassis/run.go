@@ -74,7 +74,7 @@ func (c Config) server() *http.Server {
 
 // serve starts s on each listener; the first failure of each goes to failed.
 func serve(s *http.Server, listeners []net.Listener, connections int, failed chan<- error) {
-	free := make(slots, connections)
+	free := newSlots(connections)
 	encrypted := s.TLSConfig != nil // asked before serving: the first listener sets one in any case
 	for _, l := range listeners {
 		go func() {
