@@ -228,6 +228,8 @@ func TestOwnedHeadersNeverPass(t *testing.T) {
 		"X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST", "X-Forwarded-Prefix", "X-Forwarded-User", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP",
 		"X-Request-ID", "X_User", "X.User", "X-Accel~User", "X_Forwarded_For", "X-User-Id", "X-Auth-Request-User", "Remote-User", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
 		"Portcullis-Subject", "portcullis-client", "Proxy-Authorization", "Proxy", "Via", "X-SSL-Client-CN", "Client-Cert", "X-Client-IP",
+		"X-Goog-Authenticated-User-Email", "X-Appengine-User-Ip", "X-Amzn-Oidc-Identity", "X-MS-Client-Principal", "X-Azure-ClientIP", "X-Consumer-Username", "X-Credential-Identifier",
+		"X-WEBAUTH-User", "X-JWT-Assertion", "Cf-Access-Authenticated-User-Email", "Fastly-Client-IP",
 	} {
 		b.WriteString(name + ": spoofed\r\n")
 	}

@@ -33,11 +33,11 @@ func owned(name string) bool {
 	case 'P':
 		return strings.HasPrefix(name, "Portcullis-") || strings.HasPrefix(name, "Proxy")
 	case 'F':
-		return name == "Forwarded" || name == "From" || name == "Front-End-Https"
+		return name == "Forwarded" || name == "From" || name == "Front-End-Https" || name == "Fastly-Client-Ip"
 	case 'T':
 		return name == "True-Client-Ip"
 	case 'C':
-		return name == "Client-Ip" || name == "Cf-Connecting-Ip" || name == "Client-Cert" || name == "Client-Cert-Chain"
+		return name == "Client-Ip" || name == "Client-Cert" || name == "Client-Cert-Chain" || strings.HasPrefix(name, "Cf-")
 	case 'R':
 		return name == "Remote-User" || name == "Remote-Addr"
 	case 'S':
@@ -64,6 +64,8 @@ func ownedX(name string) bool {
 	for _, prefix := range [...]string{
 		"X-Forwarded", "X-Real-", "X-Client-", "X-Cluster-Client", "X-Original-", "X-Rewrite-", "X-Envoy-",
 		"X-User", "X-Auth", "X-Remote-", "X-Authenticated-", "X-Ssl-", "X-Http-Method", "X-Method-Override", "X-Request-Id", "X-Request-Deadline", "X-Gateway-",
+		// What proxies of others say of whom they let in: Google, Amazon, Azure, Kong, Grafana, WSO2.
+		"X-Goog-", "X-Appengine-", "X-Amzn-Oidc-", "X-Ms-", "X-Azure-", "X-Consumer-", "X-Credential-", "X-Webauth-", "X-Jwt-",
 	} {
 		if strings.HasPrefix(name, prefix) {
 			return true
