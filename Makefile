@@ -29,7 +29,7 @@ nightly: ## what takes longer: tests repeated, every fuzz target, long end-to-en
 	@deploy/prepare.sh
 	go test -race -shuffle=on -count=2 -timeout 60m $(TAGS) ./...
 	go test -race -v -run TestSoak -timeout 10m $(TAGS),nightly ./deploy/e2e
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=60s
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=30s
 	@$(MAKE) --no-print-directory bench
 
 lint: ## formatting, vet, staticcheck
@@ -43,7 +43,7 @@ fmt: ## format every Go file
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
 	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/func //'); do \
-	    echo "== $$dir $$target"; go test $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+	    echo "== $$dir $$target"; go test $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s $$dir; \
 	  done; done
 
 bench: ## own CPU per request, by stage and beside a bare ReverseProxy in the same run
