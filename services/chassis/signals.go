@@ -2,6 +2,7 @@ package chassis
 
 import (
 	"context"
+	"os"
 	"os/signal"
 	"syscall"
 )
@@ -12,7 +13,16 @@ import (
 // is an error of that write and does not end the process (SIGPIPE).
 func Signals(ctx context.Context) (_ context.Context, stop func()) {
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop = context.WithCancel(ctx)
+	first := make(chan os.Signal, 1)
+	signal.Notify(first, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-first:
+		case <-ctx.Done():
+		}
+		signal.Stop(first) // before anybody learns of the end, or a second signal could be lost
+		stop()
+	}()
 	return ctx, stop
 }
