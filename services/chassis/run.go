@@ -44,7 +44,7 @@ func Run(ctx context.Context, c Config) error {
 	select {
 	case <-ctx.Done():
 		health.draining.Store(true)
-		c.Log.Info("draining", "name", c.Name, "delay", c.DrainDelay, "timeout", c.DrainTimeout)
+		c.Log.Info("draining", "name", c.Name, "delay", c.DrainDelay.String(), "timeout", c.DrainTimeout.String())
 		select {
 		case <-time.After(c.DrainDelay):
 		case broken = <-failed:
