@@ -52,8 +52,7 @@ const imports = `
 	policies/policy, gateway/internal/pipeline, gateway/internal/access, gateway/internal/limit,
 	gateway/internal/waf, gateway/internal/upstream, authserver/token, certs
 	< gateway/internal/compile;
-	policies/policy, gateway/internal/compile, gateway/internal/pipeline, authserver/token < gateway/internal/trial;
-	policies/policy, gateway/internal/compile, gateway/internal/trial, gateway/internal/pipeline < gateway/internal/reload;
+	policies/policy, gateway/internal/compile, gateway/internal/pipeline < gateway/internal/reload;
 
 	# What faces the network sees snapshots, not where they come from.
 	gateway/internal/pipeline, services/chassis, services/problem < gateway/internal/edge, gateway/internal/ops;
