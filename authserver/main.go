@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"portcullis/services/chassis"
+
 	"portcullis/policies/policy"
 )
 
@@ -23,6 +25,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Short:         "The token service: who may have a token for whom",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       chassis.Build(),
 	}
 	client := &cobra.Command{Use: "client", Short: "Clients and their secrets"}
 	client.AddCommand(clientSecret(), clientDisable())

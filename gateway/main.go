@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"portcullis/services/chassis"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -23,6 +25,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Use:           "gateway",
 		Short:         "An edge API gateway: token checks, limits, WAF, breakers, by policy files",
 		SilenceErrors: true,
+		Version:       chassis.Build(),
 		SilenceUsage:  true,
 	}
 	root.SetArgs(args)

@@ -5,12 +5,12 @@ package ops
 import (
 	"encoding/json"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/chassis"
 )
 
 // Config is what the ops pages tell about.
@@ -58,7 +58,7 @@ type route struct {
 }
 
 func (c Config) status() status {
-	s := status{Build: build(), Started: c.Started.UTC(), Policy: c.Reload(), Upstreams: c.Upstreams()}
+	s := status{Build: chassis.Build(), Started: c.Started.UTC(), Policy: c.Reload(), Upstreams: c.Upstreams()}
 	snapshot := c.Current.Load()
 	if snapshot == nil {
 		return s
@@ -72,18 +72,4 @@ func (c Config) status() status {
 		s.Routes = append(s.Routes, shown)
 	}
 	return s
-}
-
-// build is the commit this program was built from, where the build knew it.
-func build() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

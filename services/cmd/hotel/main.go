@@ -25,6 +25,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Short:         "The hotel's services, one a process",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       chassis.Build(),
 	}
 	root.AddCommand(searchCommand(), reservationsCommand())
 	root.SetArgs(args)
