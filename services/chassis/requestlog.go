@@ -78,7 +78,7 @@ func (w *watcher) event(out io.Writer, r *http.Request, id string, start time.Ti
 		Duration:  int64(time.Since(start)),
 		Method:    r.Method,
 		ID:        id,
-		Path:      r.URL.Path,
+		Path:      r.URL.EscapedPath(), // decoded, it could steer the terminal of who reads the log
 		Status:    status,
 		Bytes:     w.bytes,
 		Version:   r.Proto[min(len("HTTP/"), len(r.Proto)):],

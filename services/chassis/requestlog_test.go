@@ -70,6 +70,14 @@ func TestOneRequestIsOneEventWithoutSecrets(t *testing.T) {
 	}
 }
 
+func TestAPathCannotSteerATerminal(t *testing.T) {
+	r := httptest.NewRequest("GET", "/a%C2%9B31m%1B%0A%E2%80%AEb", nil)
+	_, event, _ := serve(t, func(http.ResponseWriter, *http.Request) {}, r)
+	if event["url.path"] != "/a%C2%9B31m%1B%0A%E2%80%AEb" {
+		t.Errorf("path %q", event["url.path"])
+	}
+}
+
 func TestWhichRequestIDsAreTaken(t *testing.T) {
 	made := regexp.MustCompile(`^[0-9a-f]{32}$`)
 	for _, c := range []struct {

@@ -263,7 +263,11 @@ func quote(b []byte, s string) []byte {
 			i++
 		default:
 			r, n := utf8.DecodeRuneInString(s[i:])
-			b = utf8.AppendRune(b, r)
+			if r < 0xa0 { // terminals take U+009B for the start of a command
+				b = append(b, '\\', 'u', '0', '0', digits[r>>4], digits[r&15])
+			} else {
+				b = utf8.AppendRune(b, r)
+			}
 			i += n
 		}
 	}

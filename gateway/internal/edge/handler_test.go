@@ -298,6 +298,19 @@ func TestNoRequestBreaksTheLog(t *testing.T) {
 	}
 }
 
+func TestAnAgentCannotSteerATerminal(t *testing.T) {
+	t.Parallel()
+	server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	const agent = "a\u009b31m\u0080\u009f\u00a0é"
+	raw(t, server, "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: "+agent+"\r\n\r\n")
+	if got := events.last(t)["user_agent.original"]; got != agent {
+		t.Errorf("the event tells %q, want %q", got, agent)
+	}
+	if bytes.Contains(events.all.Bytes(), []byte("\u009b")) || !bytes.Contains(events.all.Bytes(), []byte(`a\u009b31m\u0080\u009f`+"\u00a0é")) {
+		t.Errorf("the line holds %q", events.all.Bytes())
+	}
+}
+
 func TestAClientThatBreaksItsBodyIsKnownAsTheOneWhoFailed(t *testing.T) {
 	t.Parallel()
 	failed := make(chan error, 1)
