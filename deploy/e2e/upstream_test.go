@@ -149,6 +149,29 @@ func TestAFloodIs429WithATrueRetryAfterAndRecovers(t *testing.T) {
 	}
 }
 
+// TestAFloodOfRequestsThatNoRouteTakesMeetsTheLimitBySource: what is refused
+// before any stage still costs an event and a connection.
+func TestAFloodOfRequestsThatNoRouteTakesMeetsTheLimitBySource(t *testing.T) {
+	t.Parallel()
+	s := prepare(t)
+	s.edit("limits.yaml", "by: source, rate: 100000/1s, burst: 100000", "by: source, rate: 1/1h, burst: 9")
+	s.startAuth()
+	s.startGateway()
+	statuses := map[int]int{}
+	for range 3 {
+		for _, target := range []string{"/nothing", "/v1/x/..%2fhotels", "/open/not", "/v1/hotels;x"} {
+			a := s.send("GET", target, "", "")
+			statuses[a.status]++
+			if a.status == 429 && (a.code() != "too_many_requests" || a.header.Get("Retry-After") == "") {
+				t.Errorf("%s: %d %s", target, a.status, a.body)
+			}
+		}
+	}
+	if statuses[429] != 3 || statuses[404]+statuses[400] != 9 {
+		t.Errorf("statuses %v, want 9 of 404 and 400, then 3 of 429", statuses)
+	}
+}
+
 // breaker reads how the breaker of an upstream stands from /status.
 func (s *system) breaker(upstream string) string {
 	s.t.Helper()

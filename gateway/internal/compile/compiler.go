@@ -105,6 +105,7 @@ func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipe
 			s.Routes = append(s.Routes, route)
 		}
 	}
+	s.Unrouted = b.unrouted()
 	for profile, inspector := range b.next.inspectors {
 		s.WAFRules[profile.Name] = inspector.Rules()
 	}

@@ -80,6 +80,19 @@ func (b *build) stages(p *policy.Route, e policy.Effective) ([]pipeline.Stage, e
 	return stages, nil
 }
 
+// unrouted are the limits by source that the defaults name: what every route
+// inherits also counts those who knock at none.
+func (b *build) unrouted() []pipeline.Stage {
+	if b.doc.Gateway == nil {
+		return nil
+	}
+	source, _ := b.limits(values(b.doc.Gateway.Defaults.Limits))
+	if len(source) == 0 {
+		return nil
+	}
+	return []pipeline.Stage{limit.NewStage("source-limit", b.Limits, source)}
+}
+
 // capacity keeps the stage of a route that stays: its places are taken by
 // requests of the snapshot before.
 func (b *build) capacity(route string, most int) (*limit.Capacity, error) {

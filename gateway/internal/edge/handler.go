@@ -77,10 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.recover(w, x)
 
 	if denial := h.prepare(w, tx); denial != nil {
-		x.out.decision.Problem = denial
-		if denial.Status() >= 500 {
-			x.out.decision.Kind = pipeline.Fault
-		}
+		x.out.decision = unrouted(tx, denial)
 		h.answer(w, x)
 		return
 	}
@@ -106,6 +103,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// that the body is not whole.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// unrouted is the decision on a request that was refused before any stage of a
+// route: as it stands, unless its source sends too many of them.
+func unrouted(tx *pipeline.Transaction, denial *problem.Problem) pipeline.Decision {
+	if tx.Source.IsValid() {
+		if d := pipeline.DecideUnrouted(tx); d.Kind != pipeline.Allow {
+			return d
+		}
+	}
+	d := pipeline.Decision{Kind: pipeline.Deny, Problem: denial}
+	if denial.Status() >= 500 {
+		d.Kind = pipeline.Fault
+	}
+	return d
 }
 
 // prepare is what happens to every request before its route is known, and up

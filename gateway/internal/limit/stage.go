@@ -35,7 +35,11 @@ func (s *stage) Decide(tx *pipeline.Transaction) error {
 		// Counted together, all such requests would spend each other's quota.
 		return errors.New("the request has no source address to count by")
 	}
-	states, denied := s.set.Decide(tx.Start, Caller{tx.Source, tx.Principal, tx.Route.Name}, tx.Limits)
+	caller := Caller{Source: tx.Source, Principal: tx.Principal}
+	if tx.Route != nil {
+		caller.Route = tx.Route.Name
+	}
+	states, denied := s.set.Decide(tx.Start, caller, tx.Limits)
 	tx.Limits = states
 	if len(states) > 0 {
 		policy, limit := Fields(states)

@@ -43,11 +43,21 @@ type Decision struct {
 // Decide runs the route's stages in order and returns the first refusal. A
 // *problem.Problem from a stage is a denial; any other error is a fault and
 // becomes 503, never "allow".
-func Decide(tx *Transaction) Decision {
-	for i, stage := range tx.Route.Stages {
+func Decide(tx *Transaction) Decision { return decide(tx, tx.Route.Stages, tx.mark) }
+
+// DecideUnrouted asks what the snapshot asks of requests that were refused
+// before any stage of a route. Allow means only that nobody minds: the refusal
+// stands.
+func DecideUnrouted(tx *Transaction) Decision {
+	return decide(tx, tx.Snapshot.Unrouted, func(int) {}) // StageEnds is for a route's stages
+}
+
+// decide asks stages in order; ended is told of each that has run.
+func decide(tx *Transaction, stages []Stage, ended func(i int)) Decision {
+	for i, stage := range stages {
 		before := tx.Rule
 		err := stage.Decide(tx)
-		tx.mark(i)
+		ended(i)
 		if err == nil {
 			continue
 		}

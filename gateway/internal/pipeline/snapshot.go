@@ -26,6 +26,9 @@ type Snapshot struct {
 	Trusted []netip.Prefix
 	// Routes in the order of the policy.
 	Routes []*Route
+	// Unrouted are asked of requests that are refused before any stage of a
+	// route, so that a flood of them meets a limit too.
+	Unrouted []Stage
 	// WAFRules counts the rules loaded, by profile.
 	WAFRules map[string]int
 	// State is what the compiler carries over to the next snapshot; opaque
