@@ -16,17 +16,17 @@ import (
 // Schema. It holds no query, header or body: those may hold what is nobody's
 // business.
 type event struct {
-	Timestamp string `json:"@timestamp"`
-	Kind      string `json:"event.kind"`
-	Category  string `json:"event.category"`
-	Outcome   string `json:"event.outcome"`
-	Duration  int64  `json:"event.duration"` // nanoseconds
-	Method    string `json:"http.request.method"`
-	ID        string `json:"http.request.id"`
-	Path      string `json:"url.path"`
-	Status    int    `json:"http.response.status_code"`
-	Bytes     int64  `json:"http.response.body.bytes"`
-	Version   string `json:"http.version"`
+	Timestamp string   `json:"@timestamp"`
+	Kind      string   `json:"event.kind"`
+	Category  []string `json:"event.category"` // ECS: a list
+	Outcome   string   `json:"event.outcome"`
+	Duration  int64    `json:"event.duration"` // nanoseconds
+	Method    string   `json:"http.request.method"`
+	ID        string   `json:"http.request.id"`
+	Path      string   `json:"url.path"`
+	Status    int      `json:"http.response.status_code"`
+	Bytes     int64    `json:"http.response.body.bytes"`
+	Version   string   `json:"http.version"`
 }
 
 // RequestLog is middleware that gives each request its id (see RequestID),
@@ -73,7 +73,7 @@ func (w *watcher) event(out io.Writer, r *http.Request, id string, start time.Ti
 	line, err := json.Marshal(event{
 		Timestamp: start.UTC().Format(time.RFC3339Nano),
 		Kind:      "event",
-		Category:  "web",
+		Category:  []string{"web"},
 		Outcome:   outcome,
 		Duration:  int64(time.Since(start)),
 		Method:    r.Method,

@@ -3,6 +3,7 @@ package chassis_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -61,6 +62,9 @@ func TestOneRequestIsOneEventWithoutSecrets(t *testing.T) {
 		if event[name] != want {
 			t.Errorf("%s is %v, want %v", name, event[name], want)
 		}
+	}
+	if got := fmt.Sprint(event["event.category"]); got != "[web]" {
+		t.Errorf("event.category is %s, want the list [web]", got)
 	}
 	all, _ := json.Marshal(event)
 	for _, secret := range []string{"4711", "hush", "secret"} {

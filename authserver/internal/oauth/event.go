@@ -13,7 +13,7 @@ import (
 type happening struct {
 	Timestamp string   `json:"@timestamp"`
 	Kind      string   `json:"event.kind"`
-	Category  string   `json:"event.category"`
+	Category  []string `json:"event.category"` // ECS: a list
 	Action    string   `json:"event.action"`
 	Outcome   string   `json:"event.outcome"`
 	RequestID string   `json:"http.request.id,omitempty"`
@@ -27,7 +27,7 @@ type happening struct {
 }
 
 func (s *Server) event(r *http.Request, h happening) {
-	h.Timestamp, h.Kind, h.Category, h.Action = stamp(s.now()), "event", "authentication", "token"
+	h.Timestamp, h.Kind, h.Category, h.Action = stamp(s.now()), "event", []string{"authentication"}, "token"
 	h.RequestID, h.Source = requestID(r), source(r).String()
 	line, err := json.Marshal(h)
 	if err != nil {
