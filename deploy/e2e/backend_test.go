@@ -38,7 +38,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case b.failing.Load():
 		w.WriteHeader(http.StatusInternalServerError)
 		return
-	case r.URL.Path == "/e2e/slow":
+	case r.URL.Path == "/hasty/slow":
 		wait(r, 5*time.Second) // longer than its route's timeout
 	case r.URL.Path == "/slow/second":
 		wait(r, time.Second)

@@ -24,10 +24,11 @@ upstreams:
     breaker: {samples: 5, failures: 50%, window: 10s, open: 1s}
 limits:
   - {name: thousand, by: client, rate: 1/1h, burst: 1000}
-  - {name: few, by: client, rate: 5/1s, burst: 5}
+  - {name: few, by: client, rate: 1/3s, burst: 5}
 routes:
-  - {name: e2e-get, match: "GET /e2e/{what}", upstream: backend, timeout: 1s, allow: [{scopes: [e2e]}]}
-  - {name: e2e-post, match: "POST /e2e/{what}", upstream: backend, timeout: 1s, allow: [{scopes: [e2e]}]}
+  - {name: e2e-get, match: "GET /e2e/{what}", upstream: backend, timeout: 10s, allow: [{scopes: [e2e]}]}
+  - {name: e2e-post, match: "POST /e2e/{what}", upstream: backend, timeout: 10s, allow: [{scopes: [e2e]}]}
+  - {name: e2e-hasty, match: "GET /hasty/{what}", upstream: backend, timeout: 1s, allow: [{scopes: [e2e]}]}
   - {name: e2e-thousand, match: "GET /thousand", upstream: backend, limits: [thousand], allow: [{scopes: [e2e]}]}
   - {name: e2e-few, match: "GET /few", upstream: backend, limits: [few], allow: [{scopes: [e2e]}]}
   - {name: e2e-dead, match: "GET /dead", upstream: dead, timeout: 1s, allow: [{scopes: [e2e]}]}

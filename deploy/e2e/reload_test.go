@@ -162,6 +162,6 @@ func TestAnEditTakesEffectWithoutASignal(t *testing.T) {
 	if a := s.send("GET", "/e2e/echo", bearer, ""); a.status != 200 {
 		t.Fatalf("before: %d", a.status)
 	}
-	s.edit("e2e.yaml", `match: "GET /e2e/{what}", upstream: backend, timeout: 1s, allow: [{scopes: [e2e]}]`, `match: "GET /e2e/{what}", upstream: backend, timeout: 1s, allow: [{scopes: [other]}]`)
+	s.edit("e2e.yaml", `match: "GET /e2e/{what}", upstream: backend, timeout: 10s, allow: [{scopes: [e2e]}]`, `match: "GET /e2e/{what}", upstream: backend, timeout: 10s, allow: [{scopes: [other]}]`)
 	until(t, "the edit is in force", 10*time.Second, func() bool { return s.send("GET", "/e2e/echo", bearer, "").status == 403 })
 }

@@ -59,7 +59,7 @@ func TestADeadUpstreamIs503AndTheBreakerOpensAndRecovers(t *testing.T) {
 func TestASlowUpstreamIs504WithinTheRoutesTimeout(t *testing.T) {
 	t.Parallel()
 	s := edge(t)
-	a := s.send("GET", "/e2e/slow", s.as("g-7", "e2e"), "")
+	a := s.send("GET", "/hasty/slow", s.as("g-7", "e2e"), "")
 	if a.status != 504 || a.code() != "upstream_timeout" {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
@@ -78,7 +78,7 @@ func TestClientsOpenNoBreaker(t *testing.T) {
 		"a chunk size that is no number": head("POST", "/e2e/echo") + "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
 		"a chunk cut short":              head("POST", "/e2e/echo") + "Transfer-Encoding: chunked\r\n\r\n64\r\nabc",
 		"a body cut short":               head("POST", "/e2e/echo") + "Content-Length: 100\r\n\r\nabc",
-		"a hang-up while waiting":        head("GET", "/e2e/slow") + "\r\n",
+		"a hang-up while waiting":        head("GET", "/hasty/slow") + "\r\n",
 	}
 	for name, request := range broken {
 		for range 15 {
@@ -136,8 +136,8 @@ func TestAFloodIs429WithATrueRetryAfterAndRecovers(t *testing.T) {
 		t.Errorf("the event says %v", e)
 	}
 	var seconds int
-	if _, err := fmt.Sscan(refused.header.Get("Retry-After"), &seconds); err != nil || seconds != 1 {
-		t.Fatalf("Retry-After %q, want 1", refused.header.Get("Retry-After"))
+	if _, err := fmt.Sscan(refused.header.Get("Retry-After"), &seconds); err != nil || seconds < 1 || seconds > 3 {
+		t.Fatalf("Retry-After %q, want 1 to 3", refused.header.Get("Retry-After"))
 	}
 	// Another client is not held up.
 	if a := s.send("GET", "/few", s.as("g-9", "e2e"), ""); a.status != 200 {
