@@ -73,6 +73,11 @@ or on SIGHUP. The first start makes a signing key.`,
 
 // run serves until ctx ends.
 func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	// From the first moment to the last: a hang-up nobody waits for ends the
+	// process.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	log := slog.New(slog.NewJSONHandler(stderr, nil)).With("service.name", "authserver")
 	events := chassis.NewEventWriter(stdout, eventBytes)
 	metrics := chassis.NewMetrics("authserver", events)
@@ -85,6 +90,7 @@ func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	before := chassis.Fingerprint(s.policies)
 	registry, err := clients.New(clients.Config{
 		Policies: os.DirFS(s.policies), Env: os.LookupEnv, Accounts: db, Metrics: metrics, Log: log,
 	})
@@ -106,7 +112,7 @@ func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 			log.Warn("events were lost", "error", err)
 		}
 	})
-	running.Go(func() { watch(beside, s.policies, registry, log) })
+	running.Go(func() { s.watch(beside, before, hangup, registry, log) })
 
 	return chassis.Run(ctx, chassis.Config{
 		Name:       "authserver",
@@ -151,11 +157,8 @@ func (s service) endpoints(db *store.Store, registry *clients.Registry, events i
 }
 
 // watch reloads the clients when the policy files change, or on SIGHUP.
-func watch(ctx context.Context, dir string, registry *clients.Registry, log *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	chassis.Watch{Dir: dir, Now: hangup, Log: log, Changed: func(string) {
+func (s service) watch(ctx context.Context, before [32]byte, hangup <-chan os.Signal, registry *clients.Registry, log *slog.Logger) {
+	chassis.Watch{Dir: s.policies, Since: before, Now: hangup, Log: log, Changed: func(string) {
 		_ = registry.Reload() // it keeps the old grants, logs and counts
 	}}.Run(ctx)
 }

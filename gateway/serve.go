@@ -95,6 +95,7 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	before := chassis.Fingerprint(s.policies)
 	if err := reloader.Load("start"); err != nil {
 		if mistakes, ok := errors.AsType[policy.Mistakes](err); ok {
 			show(stderr, mistakes, s.policies)
@@ -113,7 +114,7 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	go s.watch(ctx, hangup, reloader, log)
+	go s.watch(ctx, before, hangup, reloader, log)
 	return chassis.Run(ctx, chassis.Config{
 		Name: "gateway", Addr: s.addr, Handler: handler, TLS: identity.Server("h2", "http/1.1"),
 		Ops: s.ops, Metrics: registry, OpsHandler: status(current, reloader, started),
@@ -131,8 +132,8 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // watch reloads on SIGHUP and when the files change.
-func (s serving) watch(ctx context.Context, hangup <-chan os.Signal, r *reload.Reloader, log *slog.Logger) {
-	chassis.Watch{Dir: s.policies, Now: hangup, Log: log, Changed: func(reason string) {
+func (s serving) watch(ctx context.Context, before [32]byte, hangup <-chan os.Signal, r *reload.Reloader, log *slog.Logger) {
+	chassis.Watch{Dir: s.policies, Since: before, Now: hangup, Log: log, Changed: func(reason string) {
 		// The reloader has logged, counted and kept what went wrong.
 		_ = r.Load(reason)
 	}}.Run(ctx)

@@ -30,7 +30,11 @@ const (
 // which shows on no file. Anything sent on Now (SIGHUP) calls changed at once,
 // also when nothing changed.
 type Watch struct {
-	Dir     string
+	Dir string
+	// Since is the folder's Fingerprint from before its files were first read:
+	// an edit between that reading and the beginning of the watch must not go
+	// unseen. When it differs from what is found, changed is called.
+	Since   [sha256.Size]byte
 	Quiet   time.Duration // default 500ms
 	Poll    time.Duration // default 30s
 	Now     <-chan os.Signal
@@ -47,16 +51,15 @@ func (w Watch) Run(ctx context.Context) {
 	if w.Poll == 0 {
 		w.Poll = 30 * time.Second
 	}
-	last, err := hashDir(w.Dir)
-	if err != nil {
-		w.Log.Warn("cannot read the watched folder", "dir", w.Dir, "error", err)
-	}
+	last := w.Since
 	events, watcher := w.watcher()
 	if watcher != nil {
 		defer watcher.Close()
 	}
 	poll := time.NewTicker(w.Poll)
 	defer poll.Stop()
+	begin := make(chan struct{}, 1)
+	begin <- struct{}{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -67,6 +70,7 @@ func (w Watch) Run(ctx context.Context) {
 			}
 			w.Changed("signal")
 			continue
+		case <-begin: // what changed before there was anyone to watch
 		case <-events:
 		case <-poll.C:
 		}
@@ -129,6 +133,16 @@ func addFolders(watcher *fsnotify.Watcher, dir string) {
 		}
 		return watcher.Add(path)
 	})
+}
+
+// Fingerprint is what Watch.Since wants; zero, which equals no folder's, when the
+// folder cannot be read.
+func Fingerprint(dir string) [sha256.Size]byte {
+	sum, err := hashDir(dir)
+	if err != nil {
+		return [sha256.Size]byte{}
+	}
+	return sum
 }
 
 // hashDir is the SHA-256 over names and contents of the visible files in dir.

@@ -21,15 +21,15 @@ func watch(t *testing.T, now <-chan os.Signal) (dir string, changed <-chan strin
 	calls := make(chan string, 16)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	before := chassis.Fingerprint(dir)
 	go func() {
 		defer close(done)
 		chassis.Watch{
-			Dir: dir, Quiet: 20 * time.Millisecond, Poll: 50 * time.Millisecond, Now: now,
+			Dir: dir, Since: before, Quiet: 20 * time.Millisecond, Poll: 50 * time.Millisecond, Now: now,
 			Changed: func(reason string) { calls <- reason }, Log: slog.New(slog.DiscardHandler),
 		}.Run(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	// The folder's first hash is taken when Run begins; a signal shows that it has.
 	return dir, calls
 }
 
@@ -51,6 +51,32 @@ func TestWatchCallsWhenAFileChanges(t *testing.T) {
 	write(t, filepath.Join(dir, "a.yaml"), "two")
 	if got := <-changed; got != "files changed" {
 		t.Errorf("after an edit: %q, want files changed", got)
+	}
+}
+
+// TestAnEditBeforeTheWatchBeganIsNotLost: a program reads its files, starts, and
+// only then watches them.
+func TestAnEditBeforeTheWatchBeganIsNotLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.yaml"), "one")
+	before := chassis.Fingerprint(dir)
+	write(t, filepath.Join(dir, "a.yaml"), "two")
+	calls := make(chan string, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		chassis.Watch{
+			Dir: dir, Since: before, Quiet: 20 * time.Millisecond, Poll: time.Hour,
+			Changed: func(reason string) { calls <- reason }, Log: slog.New(slog.DiscardHandler),
+		}.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	select {
+	case <-calls:
+	case <-time.After(10 * time.Second):
+		t.Error("the edit was lost")
 	}
 }
 
