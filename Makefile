@@ -28,7 +28,7 @@ test: ## everything that must hold: lint, unit and end-to-end tests, race detect
 nightly: ## what takes longer: tests repeated, every fuzz target, long end-to-end runs, benchmarks
 	@deploy/prepare.sh
 	go test -race -shuffle=on -count=2 -timeout 60m $(TAGS) ./...
-	go test -race -v -run TestSoak -timeout 10m $(TAGS),nightly ./deploy/e2e
+	go test -race -v -run 'TestSoak|TestAGatewayBuiltWithoutItsTag' -timeout 10m $(TAGS),nightly ./deploy/e2e
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=30s
 	@$(MAKE) --no-print-directory bench
 

@@ -91,6 +91,7 @@ func TestManyAtOnceAreAdmittedToTheLastAndNoneMore(t *testing.T) {
 	if got := admitted(e.Bind([]limit.Limit{b}), now, from("192.0.2.1"), 3*burst); got != burst {
 		t.Errorf("the other limit had %d left, want %d", got, burst)
 	}
+	runtime.KeepAlive(sets) // a limit that no live set names is forgotten
 }
 
 // Requests read their clock before they are decided, so times may come out of

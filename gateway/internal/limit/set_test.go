@@ -3,6 +3,7 @@ package limit_test
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -194,6 +195,7 @@ func TestARequestThatOneLimitRefusesIsChargedToNone(t *testing.T) {
 	if got := admitted(e.Bind([]limit.Limit{wide}), now, from("192.0.2.1"), 200); got != 98 {
 		t.Errorf("the wide limit had %d left, want 98: refused requests were charged to it", got)
 	}
+	runtime.KeepAlive(both) // a limit that no live set names is forgotten
 }
 
 func TestTheLimitThatMakesItWaitLongestSpeaks(t *testing.T) {
