@@ -28,7 +28,7 @@ test: ## everything that must hold: lint, unit and end-to-end tests, race detect
 nightly: ## what takes longer: tests repeated, every fuzz target, long end-to-end runs, benchmarks
 	@deploy/prepare.sh
 	go test -race -shuffle=on -count=2 -timeout 60m $(TAGS) ./...
-	go test -race -v -run 'TestSoak|TestAGatewayBuiltWithoutItsTag' -timeout 10m $(TAGS),nightly ./deploy/e2e
+	go test -race -v -run 'TestSoak|TestAGatewayBuiltWithoutItsTag|TestKilling' -timeout 10m $(TAGS),nightly ./deploy/e2e
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=30s
 	@$(MAKE) --no-print-directory bench
 
@@ -46,7 +46,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	    echo "== $$dir $$target"; go test $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s $$dir; \
 	  done; done
 
-bench: ## own CPU per request, by stage and beside a bare ReverseProxy in the same run
+bench: ## what gateway and token service cost, each beside a baseline of the same run (4 minutes)
 	go run $(TAGS) ./deploy/bench
 
 check: test ## the same as make test, which is what CI runs

@@ -61,7 +61,7 @@ clients:
 		t.Fatalf("the service is not ready: %s", &log)
 	}
 
-	c := stranger{client: trusting(t, files.CA), url: base + "/token"}
+	c := stranger{client: trustingCA(t, files.CA), url: base + "/token"}
 	grant := url.Values{"grant_type": {"client_credentials"}}
 	token := c.token(t, form(grant, "client_id", "demo", "client_secret", live))
 	c.ask(t, form(grant, "client_id", "demo", "client_secret", wrong))
@@ -136,7 +136,7 @@ type stranger struct {
 	heard  strings.Builder
 }
 
-func trusting(t *testing.T, ca string) *http.Client {
+func trustingCA(t *testing.T, ca string) *http.Client {
 	t.Helper()
 	text, err := os.ReadFile(ca)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"portcullis/authserver/internal/audit"
 	"portcullis/authserver/internal/clients"
 	"portcullis/authserver/internal/store"
 	"portcullis/authserver/token"
@@ -42,32 +42,23 @@ is one of the client's.`,
 			if check != "" {
 				return checkSecret(cmd.Context(), db, name, check)
 			}
-			if err := granted(policies, name); err != nil {
+			// A secret for a name with a typing error would open nothing.
+			if _, err := (kept{policies: policies}).client(name); err != nil {
 				return err
 			}
-			return makeSecret(cmd.Context(), db, name, out, cmd.OutOrStdout())
+			if err := makeSecret(cmd.Context(), db, name, out, cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return recordChange(cmd.Context(), data, audit.Record{Action: "client.secret", Outcome: "success", Client: name})
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&data, "data", ".run/data/authserver", "the folder of the database")
-	f.StringVar(&policies, "policies", "policies", "the policy folder")
+	dataFlag(f, &data)
+	policiesFlag(f, &policies)
 	f.StringVar(&out, "out", "", "write the secret to this file, readable by its owner only, instead of showing it")
 	f.StringVar(&check, "check", "", "check the secret in this file instead of making one")
 	cmd.MarkFlagsMutuallyExclusive("out", "check")
 	return cmd
-}
-
-// granted fails when the policy files have no client of this name: a secret for
-// a name with a typing error would open nothing.
-func granted(policies, name string) error {
-	grants, err := clients.Load(os.DirFS(policies), os.LookupEnv)
-	if err != nil {
-		return err
-	}
-	if _, ok := grants.Client(name); !ok {
-		return fmt.Errorf("there is no client %q in %q, only: %s", name, policies, strings.Join(grants.Names(), ", "))
-	}
-	return nil
 }
 
 func makeSecret(ctx context.Context, db *store.Store, name, out string, stdout io.Writer) error {
@@ -111,14 +102,14 @@ func checkSecret(ctx context.Context, db *store.Store, name, file string) error 
 	if err != nil {
 		return err
 	}
-	account, err := db.Account(ctx, name)
+	kept, err := db.Credentials(ctx, name)
 	if err != nil {
 		return err
 	}
-	if account.Disabled {
+	if kept.Disabled {
 		return fmt.Errorf("client %q is disabled", name)
 	}
-	if !clients.Live(account, secret) {
+	if !clients.Live(kept, secret) {
 		return fmt.Errorf("the secret in %q is not a live secret of client %q", file, name)
 	}
 	return nil

@@ -11,9 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"portcullis/services/chassis"
-
 	"portcullis/policies/policy"
+	"portcullis/services/chassis"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -28,10 +27,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Version:       chassis.Build(),
 	}
 	client := &cobra.Command{Use: "client", Short: "Clients and their secrets"}
-	client.AddCommand(clientSecret(), clientDisable())
+	client.AddCommand(clientList(), clientShow(), clientSecret(), clientDisable())
 	token := &cobra.Command{Use: "token", Short: "Tokens, as any client gets them"}
-	token.AddCommand(tokenGet())
-	root.AddCommand(serve(), client, token)
+	token.AddCommand(tokenGet(), tokenInspect(), tokenRevoke())
+	log := &cobra.Command{Use: "audit", Short: "The record of what was issued, refused, revoked and changed"}
+	log.AddCommand(auditTail(), auditVerify())
+	root.AddCommand(serve(), check(), client, keys(), signer(), log, token, backup())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"retry": retry, "ready": ready, "metric": metric, "signal": sendSignal, "mode": mode, "setenvfile": setenvFile,
+			"keys": keysAre, "kid": kid, "listening": listening,
 		},
 	})
 }

@@ -3,23 +3,20 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"portcullis/authserver/internal/clients"
-	"portcullis/authserver/internal/issue"
 	"portcullis/authserver/internal/keyring"
-	"portcullis/authserver/internal/oauth"
-	"portcullis/authserver/internal/store"
 	"portcullis/certs"
 	"portcullis/services/chassis"
 )
@@ -28,6 +25,11 @@ import (
 // are dropped: some seconds of the fastest traffic.
 const eventBytes = 512 << 10
 
+// gcPercent lets the heap grow to five times what is in use, some tens of MB:
+// little is in use here, so that the usual doubling would collect after every two
+// hundred tokens and cost an eighth of all.
+const gcPercent = 400
+
 // service is what the flags of serve say.
 type service struct {
 	addr, ops, issuer string
@@ -35,17 +37,22 @@ type service struct {
 	cert, key         string
 	rate              int
 	drainDelay        time.Duration
+	vault             vault
+	terms             *keyring.Terms
+	algorithm         string
+	mail              mailFlags
 }
 
 func serve() *cobra.Command {
 	var s service
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Issue tokens",
-		Long: `Serves /token, /jwks and the metadata over HTTPS until it is interrupted.
+		Short: "Issue tokens, and sign people in",
+		Long: `Serves the OAuth endpoints and the pages for people over HTTPS until it is
+interrupted.
 
 The clients stand in the policy folder and are reloaded when its files change
-or on SIGHUP. The first start makes a signing key.`,
+or on SIGHUP. The first start makes the signing keys; authserver keys shows them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := chassis.Signals(cmd.Context())
@@ -57,12 +64,16 @@ or on SIGHUP. The first start makes a signing key.`,
 	f.StringVar(&s.addr, "addr", "localhost:8444", "where to listen")
 	f.StringVar(&s.ops, "ops", "", "where to serve /healthz, /readyz and /metrics in the clear, for this machine only")
 	f.StringVar(&s.issuer, "issuer", "https://localhost:8444", "our URL, exactly as tokens name it")
-	f.StringVar(&s.policies, "policies", "policies", "the policy folder")
-	f.StringVar(&s.data, "data", ".run/data/authserver", "the folder of the database")
+	policiesFlag(f, &s.policies)
+	dataFlag(f, &s.data)
 	f.StringVar(&s.cert, "cert", "", "our certificate, a PEM file")
 	f.StringVar(&s.key, "key", "", "the certificate's key, a PEM file")
-	f.IntVar(&s.rate, "rate", 0, "token requests of one client from one address in ten seconds (default 100)")
+	f.IntVar(&s.rate, "rate", 0, "requests of one client from one address in ten seconds (default 100)")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to go on serving once readiness fails")
+	s.vault.flags(f)
+	s.terms = keyTerms(f)
+	f.StringVar(&s.algorithm, "algorithm", "", "what new keys sign with, ES256 or RS256 (default: as before, at first ES256); it takes over once published")
+	s.mail.flags(f)
 	for _, name := range []string{"cert", "key"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // the flag was defined above
@@ -73,11 +84,17 @@ or on SIGHUP. The first start makes a signing key.`,
 
 // run serves until ctx ends.
 func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	if err := keyring.Undumpable(); err != nil {
+		return fmt.Errorf("keep others from reading our memory: %w", err)
+	}
 	// From the first moment to the last: a hang-up nobody waits for ends the
 	// process.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	if os.Getenv("GOGC") == "" { // the operator knows better
+		debug.SetGCPercent(gcPercent)
+	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil)).With("service.name", "authserver")
 	events := chassis.NewEventWriter(stdout, eventBytes)
 	metrics := chassis.NewMetrics("authserver", events)
@@ -85,22 +102,12 @@ func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, s.data)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
 	before := chassis.Fingerprint(s.policies)
-	registry, err := clients.New(clients.Config{
-		Policies: os.DirFS(s.policies), Env: os.LookupEnv, Accounts: db, Metrics: metrics, Log: log,
-	})
+	parts, err := s.assemble(ctx, surroundings{events, metrics, log})
 	if err != nil {
-		return err
+		return errors.Join(err, parts.close())
 	}
-	handler, err := s.endpoints(db, registry, events, metrics, log)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, parts.close()) }()
 
 	// What runs beside the server outlives its last request.
 	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -112,16 +119,22 @@ func (s service) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 			log.Warn("events were lost", "error", err)
 		}
 	})
-	running.Go(func() { s.watch(beside, before, hangup, registry, log) })
+	running.Go(func() { s.watch(beside, before, hangup, parts, log) })
+	for _, run := range []func(context.Context){parts.ring.Run, parts.feed.Run, parts.purge} {
+		running.Go(func() { run(beside) })
+	}
+	if parts.accounts != nil {
+		running.Go(func() { parts.accounts.Run(beside) })
+	}
 
 	return chassis.Run(ctx, chassis.Config{
 		Name:       "authserver",
 		Addr:       s.addr,
-		Handler:    strangers(chassis.RequestLog(log, events)(handler)),
+		Handler:    strangers(chassis.RequestLog(log, events)(parts.handler)),
 		TLS:        tls.Server(),
 		Ops:        s.ops,
 		Metrics:    metrics,
-		Ready:      db.Ready,
+		Ready:      parts.ready,
 		DrainDelay: s.drainDelay,
 		Log:        log,
 	})
@@ -136,29 +149,9 @@ func strangers(next http.Handler) http.Handler {
 	})
 }
 
-// endpoints builds what the public listener serves.
-func (s service) endpoints(db *store.Store, registry *clients.Registry, events io.Writer, metrics prometheus.Registerer, log *slog.Logger) (http.Handler, error) {
-	ring, err := keyring.New(keyring.Config{Storage: db})
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := issue.New(issue.Config{Issuer: s.issuer, Ring: ring})
-	if err != nil {
-		return nil, err
-	}
-	server, err := oauth.New(oauth.Config{
-		Issuer: s.issuer, Clients: registry, Tokens: tokens, Keys: ring, Rate: s.rate,
-		Events: events, Metrics: metrics, Log: log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return server.Handler(), nil
-}
-
 // watch reloads the clients when the policy files change, or on SIGHUP.
-func (s service) watch(ctx context.Context, before [32]byte, hangup <-chan os.Signal, registry *clients.Registry, log *slog.Logger) {
+func (s service) watch(ctx context.Context, before [32]byte, hangup <-chan os.Signal, parts *parts, log *slog.Logger) {
 	chassis.Watch{Dir: s.policies, Since: before, Now: hangup, Log: log, Changed: func(string) {
-		_ = registry.Reload() // it keeps the old grants, logs and counts
+		_ = parts.registry.Reload() // it keeps the old grants, logs and counts
 	}}.Run(ctx)
 }

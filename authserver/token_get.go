@@ -27,6 +27,7 @@ type tokenRequest struct {
 	client           string
 	secretEnv        string
 	secretFile       string
+	keyFile          string
 	audience, scopes string
 }
 
@@ -58,9 +59,10 @@ CLIENT_ID and CLIENT_SECRET.
 	// of every process.
 	f.StringVar(&q.secretEnv, "client-secret-env", "CLIENT_SECRET", "the environment variable that holds the client's secret")
 	f.StringVar(&q.secretFile, "client-secret-file", "", "the file that holds the client's secret")
+	f.StringVar(&q.keyFile, "client-key", "", "the file that holds the client's private key (PKCS #8, PEM), for a client that has one in the policy")
 	f.StringVar(&q.audience, "audience", "", "whom the token is for; may be left out by a client with one audience")
 	f.StringVar(&q.scopes, "scope", "", "scopes, separated by spaces; all that are granted if left out")
-	cmd.MarkFlagsMutuallyExclusive("client-secret-env", "client-secret-file")
+	cmd.MarkFlagsMutuallyExclusive("client-secret-env", "client-secret-file", "client-key")
 	return cmd
 }
 
@@ -73,20 +75,18 @@ func (q tokenRequest) get(ctx context.Context) (string, error) {
 	if client == "" {
 		return "", errors.New("the client is not known: give --client-id or set CLIENT_ID")
 	}
-	secret, err := q.secret()
-	if err != nil {
-		return "", err
-	}
 	trust, err := certs.NewClient(certs.ClientConfig{Files: certs.Files{CA: fallback(q.ca, "CA_FILE")}})
 	if err != nil {
 		return "", err
 	}
 	config := clientcredentials.Config{
-		ClientID: client, ClientSecret: secret, TokenURL: base + "/token",
-		AuthStyle: oauth2.AuthStyleInHeader, Scopes: strings.Fields(q.scopes),
+		ClientID: client, TokenURL: base + "/token", AuthStyle: oauth2.AuthStyleInHeader, Scopes: strings.Fields(q.scopes), EndpointParams: url.Values{},
+	}
+	if err := q.prove(&config, base); err != nil {
+		return "", err
 	}
 	if q.audience != "" {
-		config.EndpointParams = url.Values{"audience": {q.audience}}
+		config.EndpointParams.Set("audience", q.audience)
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
 		Timeout:   tokenTimeout,
@@ -97,13 +97,34 @@ func (q tokenRequest) get(ctx context.Context) (string, error) {
 	})
 	token, err := config.Token(ctx)
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.ErrorCode == "invalid_client" {
-		return "", fmt.Errorf("%s refuses client %q (invalid_client): the secret is not its own or no longer good, or the client is disabled; "+
+		return "", fmt.Errorf("%s refuses client %q (invalid_client): the secret or key is not its own or no longer good, or the client is disabled; "+
 			"read the secret again or make one with authserver client secret", base, client)
 	}
 	if err != nil {
 		return "", fmt.Errorf("get a token from %s: %w", base, err)
 	}
 	return token.AccessToken, nil
+}
+
+// prove adds what shows who we are: a secret, or an assertion by our key.
+func (q tokenRequest) prove(config *clientcredentials.Config, issuer string) error {
+	var err error
+	if q.keyFile == "" {
+		config.ClientSecret, err = q.secret()
+		return err
+	}
+	key, err := token.ReadClientKey(q.keyFile)
+	if err != nil {
+		return fmt.Errorf("--client-key: %w", err)
+	}
+	assertion, err := key.Assertion(config.ClientID, issuer, time.Now())
+	if err != nil {
+		return err
+	}
+	config.AuthStyle = oauth2.AuthStyleInParams
+	config.EndpointParams.Set("client_assertion_type", token.JWTBearer)
+	config.EndpointParams.Set("client_assertion", assertion)
+	return nil
 }
 
 func (q tokenRequest) base() (string, error) {

@@ -101,6 +101,9 @@ func TestTheAuthorityIsConstrained(t *testing.T) {
 	if !ca.IsCA || !ca.MaxPathLenZero || !ca.PermittedDNSDomainsCritical {
 		t.Errorf("authority %v, path length zero %v, constraints critical %v", ca.IsCA, ca.MaxPathLenZero, ca.PermittedDNSDomainsCritical)
 	}
+	if len(ca.PermittedURIDomains)+len(ca.ExcludedURIDomains) > 0 {
+		t.Error("URIs are constrained: a browser would refuse whatever it signs")
+	}
 	if years := ca.NotAfter.Sub(now).Hours() / 24 / 365; years < 9.9 || years > 10.1 {
 		t.Errorf("it lives %.1f years", years)
 	}
@@ -133,7 +136,6 @@ func TestAStolenAuthorityCannotSpeakForOthers(t *testing.T) {
 		{"a public address", x509.Certificate{IPAddresses: []net.IP{net.ParseIP("192.0.2.1")}}, false},
 		{"an IPv6 address", x509.Certificate{IPAddresses: []net.IP{net.ParseIP("2001:db8::1")}}, false},
 		{"a public name beside a permitted one", x509.Certificate{DNSNames: []string{"localhost", "example.com"}}, false},
-		{"a service elsewhere", x509.Certificate{URIs: []*url.URL{{Scheme: "spiffe", Host: "bank.example", Path: "/svc/x"}}}, false},
 		{"another authority", x509.Certificate{IsCA: true, BasicConstraintsValid: true, DNSNames: []string{"localhost"}}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

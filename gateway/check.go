@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"portcullis/authserver/token"
 	"portcullis/gateway/internal/compile"
 	"portcullis/gateway/internal/edge"
 	"portcullis/gateway/internal/limit"
@@ -104,7 +105,8 @@ func offline() (*compile.Compiler, error) {
 	return compile.New(compile.Config{
 		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, Log: slog.New(slog.DiscardHandler),
 		IssuerHTTP: func(string) (*http.Client, error) { return &http.Client{Transport: unreachable{}}, nil },
-		Credential: func(string) (upstream.Credential, error) { return unreachable{}, nil },
+		Credential: func(upstream.Kind, string) (upstream.Credential, error) { return unreachable{}, nil },
+		Follow:     func(compile.Feed) (*token.Revocations, error) { return nil, nil },
 	})
 }
 
@@ -115,7 +117,7 @@ type unreachable struct{}
 
 func (unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, errOffline }
 
-func (unreachable) Token(context.Context) (string, error) { return "", errOffline }
+func (unreachable) Token(context.Context, string) (string, error) { return "", errOffline }
 
 // report says what was found sound, and names every stage left out.
 func report(w io.Writer, s *pipeline.Snapshot) {

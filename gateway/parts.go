@@ -2,18 +2,10 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net/http"
-	"os"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"portcullis/authserver/token"
 	"portcullis/certs"
 	"portcullis/gateway/internal/compile"
 	"portcullis/gateway/internal/edge"
@@ -28,7 +20,8 @@ type identity struct {
 	cert, key, ca string
 	tokenURL      string
 	clientID      string
-	secretFile    string
+	// secretFile or keyFile proves the client, not both.
+	secretFile, keyFile string
 }
 
 // newCompiler wires the parts that outlive every snapshot.
@@ -49,9 +42,13 @@ func newCompiler(id identity, metrics prometheus.Registerer, log *slog.Logger) (
 	if err != nil {
 		return nil, nil, err
 	}
+	tokens, err := id.tokens(client, log)
+	if err != nil {
+		return nil, nil, err
+	}
 	compiler, err := compile.New(compile.Config{
-		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, IssuerHTTP: trusting,
-		UpstreamTLS: client, UpstreamMetrics: upstreamMetrics, Credential: id.credentials(client), Log: log,
+		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, IssuerHTTP: certs.IssuerClient,
+		UpstreamTLS: client, UpstreamMetrics: upstreamMetrics, Credential: tokens.credential, Follow: tokens.follow, Log: log,
 	})
 	return compiler, meters, err
 }
@@ -66,61 +63,4 @@ func (id identity) client(log *slog.Logger) (*tls.Config, error) {
 		return nil, err
 	}
 	return reloader.Client(), nil
-}
-
-// credentials gives one source of tokens for each audience.
-func (id identity) credentials(client *tls.Config) func(string) (upstream.Credential, error) {
-	var mu sync.Mutex
-	sources := map[string]upstream.Credential{}
-	transport := &http.Transport{TLSClientConfig: client.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}
-	return func(audience string) (upstream.Credential, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if s := sources[audience]; s != nil {
-			return s, nil
-		}
-		if id.tokenURL == "" || id.clientID == "" || id.secretFile == "" {
-			return nil, errors.New("a credential needs --token-url, --client-id and --client-secret-file; an upstream that wants none says credential: {none: reason}")
-		}
-		s, err := token.NewSource(token.SourceConfig{
-			TokenURL: id.tokenURL, ClientID: id.clientID, Secret: id.secret, Audience: audience, HTTP: &http.Client{Transport: transport},
-		})
-		if err != nil {
-			return nil, err
-		}
-		sources[audience] = s
-		return s, nil
-	}
-}
-
-// secret reads the client secret anew each time, so that a rotated one needs
-// no restart.
-func (id identity) secret() (string, error) {
-	secret, err := token.ReadSecret(id.secretFile)
-	if err != nil {
-		return "", fmt.Errorf("reading --client-secret-file: %w", err)
-	}
-	return secret, nil
-}
-
-// trusting is a client for an issuer: the system's authorities and those in
-// the file ca.
-func trusting(ca string) (*http.Client, error) {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, fmt.Errorf("reading the issuer's ca: %w", err)
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("the issuer's ca %q holds no certificate", ca)
-		}
-	}
-	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
-		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 5 * time.Second,
-	}}, nil
 }

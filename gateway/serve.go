@@ -58,6 +58,7 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&s.tokenURL, "token-url", "", "token endpoint for the gateway's own credentials")
 	f.StringVar(&s.clientID, "client-id", "", "the gateway's client id at the token service")
 	f.StringVar(&s.secretFile, "client-secret-file", "", "file that holds the client's secret; read again for each token")
+	f.StringVar(&s.keyFile, "client-key", "", "file that holds the client's private key (PKCS #8, PEM), in place of a secret; read at the start")
 	f.DurationVar(&s.drainDelay, "drain-delay", time.Second, "how long to go on accepting after readiness fails")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 15*time.Second, "how long requests under way may take at the end")
 	f.IntVar(&s.connections, "connections", 0, "most client connections at once (default 4096)")
@@ -93,6 +94,9 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 		Files: os.DirFS(s.policies), Env: os.LookupEnv, Compiler: compiler, Current: current, Retire: compile.Retire, Metrics: registry, Log: log,
 	})
 	if err != nil {
+		return err
+	}
+	if err := registry.Register(compile.NewCollector(current)); err != nil {
 		return err
 	}
 	before := chassis.Fingerprint(s.policies)
@@ -144,6 +148,7 @@ func status(current *pipeline.Current, r *reload.Reloader, started time.Time) ht
 	return ops.New(ops.Config{
 		Current: current, Started: started,
 		Upstreams: func() any { return compile.Upstreams(current.Load()) },
+		Issuers:   func() any { return compile.Issuers(current.Load()) },
 		Reload:    func() any { return r.Status() },
 	})
 }

@@ -74,38 +74,3 @@ func TestAFullCacheStaysBoundedAndRight(t *testing.T) {
 		t.Errorf("%d tokens are remembered, not 4", n)
 	}
 }
-
-func BenchmarkVerifyHit(b *testing.B) {
-	issuer := tokentest.New(b)
-	verifier, raw, now := issuer.Verifier(), issuer.Mint(nil), time.Now()
-	ctx := b.Context()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := verifier.Verify(ctx, raw, now); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkVerifyMiss(b *testing.B) {
-	issuer := tokentest.New(b)
-	keys, err := token.NewIssuer(issuer.Config())
-	if err != nil {
-		b.Fatal(err)
-	}
-	verifier, err := token.NewVerifier(token.VerifierConfig{Issuers: []*token.Issuer{keys}, CacheEntries: 1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	var raws []string // twice as many as the cache holds, in turn: none is there any more
-	for range 8 {
-		raws = append(raws, issuer.Mint(nil))
-	}
-	ctx, now := b.Context(), time.Now()
-	b.ReportAllocs()
-	for n := 0; b.Loop(); n++ {
-		if _, err := verifier.Verify(ctx, raws[n%len(raws)], now); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

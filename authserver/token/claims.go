@@ -18,6 +18,7 @@ const (
 	maxAudiences = 16
 	maxScopes    = 128
 	maxActors    = 4 // depth of act; each hop of a delegation adds one
+	maxLineage   = 8 // a sign-in and as many exchanges as act may have hops, twice over
 	// maxSeconds is the year 9999, the last that every calendar here can hold.
 	maxSeconds = 253402300799
 )
@@ -154,31 +155,65 @@ func isScope(s string) bool {
 	return s != "" && len(s) <= maxText
 }
 
-// actor returns act.sub (RFC 8693 4.1), the party that acts now; empty without
-// delegation.
-func (m members) actor() (string, error) {
-	act, present := m["act"]
-	if !present {
-		return "", nil
-	}
-	var first string
-	for depth := 0; ; depth++ {
-		if depth == maxActors {
-			return "", fmt.Errorf("act is nested deeper than %d", maxActors)
+// actors returns the subs of act (RFC 8693 4.1), who acts now first; none
+// without delegation. A party that stands in it twice would be a delegation
+// that came back to where it was: no honest chain does.
+func (m members) actors() ([]string, error) {
+	var chain []string
+	for act, present := m["act"]; present; {
+		if len(chain) == maxActors {
+			return nil, fmt.Errorf("act is nested deeper than %d", maxActors)
 		}
 		object, ok := act.(map[string]any)
 		if !ok {
-			return "", errors.New("act is not an object")
+			return nil, errors.New("act is not an object")
+		}
+		if err := members(object).folds("sub", "act"); err != nil {
+			return nil, fmt.Errorf("act: %w", err)
 		}
 		sub, err := members(object).text("sub")
 		if err != nil {
-			return "", fmt.Errorf("act: %w", err)
+			return nil, fmt.Errorf("act: %w", err)
 		}
-		if depth == 0 {
-			first = sub
+		if slices.Contains(chain, sub) {
+			return nil, fmt.Errorf("act names %q twice", sub)
 		}
-		if act, present = object["act"]; !present {
-			return first, nil
-		}
+		chain = append(chain, sub)
+		act, present = object["act"]
 	}
+	return chain, nil
+}
+
+// mayAct returns may_act.sub (RFC 8693 4.4); empty if nobody is named.
+func (m members) mayAct() (string, error) {
+	value, present := m["may_act"]
+	if !present {
+		return "", nil
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return "", errors.New("may_act is not an object")
+	}
+	if err := members(object).folds("sub"); err != nil {
+		return "", fmt.Errorf("may_act: %w", err)
+	}
+	sub, err := members(object).text("sub")
+	if err != nil {
+		return "", fmt.Errorf("may_act: %w", err)
+	}
+	return sub, nil
+}
+
+// lineage returns the ids a token was made from; none if there is no claim. One
+// string where an array belongs is refused: what cannot be read could not be
+// revoked.
+func (m members) lineage() ([]string, error) {
+	value, present := m["lineage"]
+	if !present {
+		return nil, nil
+	}
+	if _, array := value.([]any); !array {
+		return nil, errors.New("lineage is not an array")
+	}
+	return m.texts("lineage", maxLineage)
 }

@@ -1,5 +1,10 @@
 package token
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Cached counts the entries of the cache, for tests of its bound.
 func (v *Verifier) Cached() (n int) {
 	for i := range v.cache.sets {
@@ -11,6 +16,30 @@ func (v *Verifier) Cached() (n int) {
 	}
 	return n
 }
+
+// Fill puts n revocations of tokens into a set at once.
+func (r *Revocations) Fill(n int, until int64) {
+	for i := range n {
+		r.set.ids[strconv.Itoa(i)] = cut{maxSeconds, until}
+	}
+}
+
+// Event is one of a stream's.
+type Event struct{ Name, ID, Data string }
+
+// ReadEvents takes a whole stream apart.
+func ReadEvents(text string) (events []Event, err error) {
+	for r := newSSEReader(strings.NewReader(text)); ; {
+		e, err := r.next()
+		if err != nil {
+			return events, err
+		}
+		events = append(events, Event{e.name, e.id, e.data})
+	}
+}
+
+// Replace reads a whole list.
+func (r *Revocations) Replace(data []byte) error { return r.replace(data) }
 
 // Open and ReadKeys let fuzz tests reach the parsers alone.
 func Open(raw string) error { _, err := open(raw); return err }

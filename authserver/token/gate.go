@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -93,11 +94,13 @@ func readHeader(data []byte) (envelope, error) {
 	if e.alg, err = fields.text("alg"); err != nil {
 		return envelope{}, fmt.Errorf("the token's header: %w", err)
 	}
-	if e.kid, err = fields.text("kid"); err != nil {
-		return envelope{}, fmt.Errorf("the token's header: %w", err)
-	}
-	if len(e.kid) > maxKeyID {
-		return envelope{}, fmt.Errorf("the token's kid has %d bytes, more than %d", len(e.kid), maxKeyID)
+	if _, present := fields["kid"]; present {
+		if e.kid, err = fields.text("kid"); err != nil {
+			return envelope{}, fmt.Errorf("the token's header: %w", err)
+		}
+		if len(e.kid) > maxKeyID {
+			return envelope{}, fmt.Errorf("the token's kid has %d bytes, more than %d", len(e.kid), maxKeyID)
+		}
 	}
 	if _, present := fields["typ"]; present {
 		if e.typ, err = fields.text("typ"); err != nil {
@@ -111,10 +114,7 @@ func readHeader(data []byte) (envelope, error) {
 type members map[string]any
 
 // object reads one JSON object strictly. go-jose's decoder refuses duplicate
-// names at every depth. Names that differ from one of ours only in case (also
-// the long s and the Kelvin sign, which Unicode folds to s and k) are refused
-// as well: another reader of the same token may fold them and see another
-// subject than we do.
+// names at every depth; see folds for names that another reader takes for ours.
 func object(data []byte, ours ...string) (members, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("the JSON is not UTF-8")
@@ -126,12 +126,26 @@ func object(data []byte, ours ...string) (members, error) {
 	if m == nil {
 		return nil, errors.New("the JSON is not an object")
 	}
+	return m, m.folds(ours...)
+}
+
+// folds refuses names that differ from one of ours only in case (also the long
+// s and the Kelvin sign, which Unicode folds to s and k): another reader of the
+// same token may fold them and see another subject than we do.
+func (m members) folds(ours ...string) error {
 	for name := range m {
 		for _, own := range ours {
 			if name != own && strings.EqualFold(name, own) {
-				return nil, fmt.Errorf("%q is %q in another spelling", name, own)
+				return fmt.Errorf("%q is %q in another spelling", name, own)
 			}
 		}
 	}
-	return m, nil
+	return nil
+}
+
+// is tells whether the header's typ is one of types. Media types have no case
+// (RFC 2045 5.1); application/ may be left out (RFC 7515 4.1.9). No typ is the
+// empty one.
+func (e envelope) is(types ...string) bool {
+	return slices.Contains(types, strings.TrimPrefix(strings.ToLower(e.typ), "application/"))
 }

@@ -6,18 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"portcullis/services/problem"
-)
-
-// The fields in which a delegate says on whose behalf it calls. The edge
-// removes them from every request that comes from outside.
-const (
-	SubjectField = "Portcullis-Subject"
-	ClientField  = "Portcullis-Client"
 )
 
 // GuardConfig is whom a service lets in.
@@ -25,12 +16,10 @@ type GuardConfig struct {
 	Verifier *Verifier
 	// Realm is what challenges call the service.
 	Realm string
-	// Delegates are the clients that may say on whose behalf they call.
-	Delegates []string
 	// Peer names the other end of a connection by its verified certificate
-	// (certs.Peer). When set, a delegate's certificate must carry the name of
-	// its client: a delegate's stolen token is then worth nothing to another
-	// service. When nil, any verified certificate will do.
+	// (certs.Peer). When set, that name must be the token's client_id: a token
+	// that was stolen from one service is then worth nothing to another. When
+	// nil, the token alone says who calls.
 	Peer func(*tls.ConnectionState) (name string, ok bool)
 	// RequestID finds the id that a problem shows; nil shows none.
 	RequestID func(*http.Request) string
@@ -88,59 +77,29 @@ func (g *Guard) admit(r *http.Request, scopes []string) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := g.proved(r.TLS, caller.Client); err != nil {
+		return nil, err
+	}
 	for _, scope := range scopes {
 		if !caller.Has(scope) {
 			return nil, problem.New(problem.InsufficientScope, "").
 				Because(fmt.Errorf("client %q lacks scope %q", caller.Client, scope))
 		}
 	}
-	return g.behalf(r, caller)
+	return caller, nil
 }
 
-// behalf is the principal a delegate speaks for, or the caller itself where
-// nobody is named. Whoever names someone without being allowed to is refused
-// and not merely ignored: it is an attack or a mistake, and both want to be
-// seen.
-func (g *Guard) behalf(r *http.Request, caller *Principal) (*Principal, error) {
-	subjects, clients := r.Header[SubjectField], r.Header[ClientField]
-	if len(subjects) == 0 && len(clients) == 0 {
-		return caller, nil
-	}
-	if !slices.Contains(g.cfg.Delegates, caller.Client) {
-		return nil, forbidden("client %q may not speak for others", caller.Client)
-	}
-	if err := g.proved(r.TLS, caller.Client); err != nil {
-		return nil, err
-	}
-	if len(subjects) != 1 || len(clients) > 1 {
-		return nil, forbidden("client %q names %d subjects and %d clients", caller.Client, len(subjects), len(clients))
-	}
-	// A copy: the caller's own principal is shared with other requests.
-	principal := *caller
-	principal.Actor, principal.Subject = caller.Client, strings.Clone(subjects[0])
-	if err := checkText(principal.Subject); err != nil {
-		return nil, forbidden("the subject that client %q names %w", caller.Client, err)
-	}
-	if len(clients) == 1 {
-		principal.Client = clients[0]
-		if err := checkText(principal.Client); err != nil {
-			return nil, forbidden("the client that client %q names %w", caller.Client, err)
-		}
-	}
-	return &principal, nil
-}
-
-// proved checks that the delegate itself is at the other end, not someone who
-// got hold of its token.
+// proved checks that the client itself is at the other end, not someone who got
+// hold of its token.
 func (g *Guard) proved(cs *tls.ConnectionState, client string) error {
-	if cs == nil || len(cs.VerifiedChains) == 0 {
-		return forbidden("client %q speaks for others without a client certificate", client)
-	}
 	if g.cfg.Peer == nil {
 		return nil
 	}
+	if cs == nil || len(cs.VerifiedChains) == 0 {
+		return forbidden("a token of client %q came without a client certificate", client)
+	}
 	if name, ok := g.cfg.Peer(cs); !ok || name != client {
-		return forbidden("client %q speaks for others with the certificate of %q", client, name)
+		return forbidden("a token of client %q came with the certificate of %q", client, name)
 	}
 	return nil
 }

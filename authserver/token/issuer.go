@@ -30,6 +30,8 @@ const (
 	// coolDown is the least time between two fetches after a success. Whoever
 	// sends made-up key ids causes one request in this time, no more.
 	coolDown = 10 * time.Second
+	// localRefresh is how long keys of this process are taken for fresh.
+	localRefresh = time.Second
 	// maxStale is how long keys are used when the issuer does not answer: long
 	// enough to mend it, short enough that a withdrawn key dies.
 	maxStale = time.Hour
@@ -45,6 +47,11 @@ type IssuerConfig struct {
 	URL string
 	// Audience is what aud must contain: ourselves.
 	Audience string
+	// DangerouslyAnyAudience accepts tokens for any audience in place of
+	// Audience. It is for the token service, which is shown others' tokens and
+	// decides later whom they concern; a service with it takes every token
+	// that was ever meant for its neighbours.
+	DangerouslyAnyAudience bool
 	// Profile is RFC9068 (default) or JWT.
 	Profile string
 	// Algorithms accepted; default ES256 and RS256. Only signatures with a
@@ -52,6 +59,13 @@ type IssuerConfig struct {
 	Algorithms []string
 	// JWKS is where the keys are; empty asks discovery.
 	JWKS string
+	// Keys, if set, gives the key set (RFC 7517 JSON) from this process in
+	// place of a fetch. It is asked at least every second, and for each key id
+	// that is not known.
+	Keys func(ctx context.Context) ([]byte, error)
+	// Revocations are the issuer's; nil follows none, and a token is good for
+	// as long as it says.
+	Revocations *Revocations
 	// ClientClaim and ScopeClaim name the claims of profile JWT; default azp
 	// and scope.
 	ClientClaim, ScopeClaim string
@@ -72,10 +86,10 @@ type IssuerConfig struct {
 // first and come later. It is safe for concurrent use and may be shared by
 // verifiers.
 type Issuer struct {
-	cfg     IssuerConfig
-	fetcher *fetcher
-	keys    refresher
-	now     func() time.Time
+	cfg   IssuerConfig
+	fetch func(context.Context) (keys verifyKeys, fresh time.Duration, err error)
+	keys  refresher
+	now   func() time.Time
 
 	set atomic.Pointer[keyState]
 	// refreshAt is when the keys should be fetched again, in nanoseconds of
@@ -97,10 +111,14 @@ func NewIssuer(cfg IssuerConfig) (*Issuer, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("issuer %q: %w", cfg.Name, err)
 	}
-	i := &Issuer{cfg: cfg, fetcher: newFetcher(cfg.URL, cfg.JWKS, cfg.HTTP), now: cfg.Now}
+	i := &Issuer{cfg: cfg, fetch: cfg.local, now: cfg.Now}
+	rest := time.Duration(0) // asking this process is no burden to anyone
+	if cfg.Keys == nil {
+		i.fetch, rest = newFetcher(cfg.URL, cfg.JWKS, cfg.HTTP).fetch, coolDown
+	}
 	i.keys = refresher{run: i.load, timeout: fetchTimeout, now: cfg.Now, gap: func(failures int) time.Duration {
 		if failures == 0 {
-			return coolDown
+			return rest
 		}
 		// An issuer that starts after us is found within a second or two; one
 		// that stays away is asked no more often than a healthy one.
@@ -121,8 +139,14 @@ func (c *IssuerConfig) complete() error {
 			return err
 		}
 	}
-	if c.Audience == "" {
+	if c.Audience == "" && !c.DangerouslyAnyAudience {
 		return errors.New("an audience is needed: without it a token for anyone else would pass")
+	}
+	if c.Audience != "" && c.DangerouslyAnyAudience {
+		return fmt.Errorf("audience %q and any audience contradict each other", c.Audience)
+	}
+	if c.Keys != nil && c.JWKS != "" {
+		return fmt.Errorf("the keys cannot come both from this process and from %s", c.JWKS)
 	}
 	if len(c.Algorithms) == 0 {
 		c.Algorithms = []string{string(jose.ES256), string(jose.RS256)}
@@ -159,6 +183,16 @@ func (c *IssuerConfig) complete() error {
 		c.Now = time.Now
 	}
 	return nil
+}
+
+// local takes the keys from this process.
+func (c *IssuerConfig) local(ctx context.Context) (verifyKeys, time.Duration, error) {
+	data, err := c.Keys(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	keys, err := readKeys(data)
+	return keys, localRefresh, err
 }
 
 func asymmetric(alg string) bool {
@@ -210,7 +244,7 @@ func (i *Issuer) Status() KeyStatus {
 
 // load is one fetch.
 func (i *Issuer) load(ctx context.Context) error {
-	keys, fresh, err := i.fetcher.fetch(ctx)
+	keys, fresh, err := i.fetch(ctx)
 	if err != nil {
 		return err
 	}
@@ -244,8 +278,9 @@ func (i *Issuer) fresh(now time.Time) *keyState {
 	return nil
 }
 
-// key finds the key for kid, and the generation it is of. It waits for a fetch only when it has to: when
-// there are no usable keys, or when kid is new and the cool-down over.
+// key finds the key for kid, and the generation it is of. It waits for a fetch
+// only when it has to: when there are no usable keys, or when kid is new and the
+// cool-down over.
 func (i *Issuer) key(ctx context.Context, kid string) (verifyKey, uint64, error) {
 	if set := i.fresh(i.now()); set != nil {
 		i.refreshIfDue(i.now())

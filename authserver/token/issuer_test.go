@@ -241,7 +241,7 @@ func TestWarmFetchesAheadAndTellsWhyNot(t *testing.T) {
 	if err := keys.Warm(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s := keys.Status(); !s.Usable || s.Keys != 1 || s.Err != nil {
+	if s := keys.Status(); !s.Usable || s.Keys != 2 || s.Err != nil {
 		t.Errorf("after: %+v", s)
 	}
 	cold := tokentest.New(t)
@@ -260,8 +260,12 @@ func TestIssuersThatCannotBeSafeAreRefused(t *testing.T) {
 		change  func(*token.IssuerConfig)
 		because string
 	}{
-		"no name":               {func(c *token.IssuerConfig) { c.Name = "" }, "name"},
-		"no audience":           {func(c *token.IssuerConfig) { c.Audience = "" }, "audience"},
+		"no name":              {func(c *token.IssuerConfig) { c.Name = "" }, "name"},
+		"no audience":          {func(c *token.IssuerConfig) { c.Audience = "" }, "audience"},
+		"one audience and any": {func(c *token.IssuerConfig) { c.DangerouslyAnyAudience = true }, "contradict"},
+		"keys from two places": {func(c *token.IssuerConfig) {
+			c.JWKS, c.Keys = "https://i.test/jwks", func(context.Context) ([]byte, error) { return nil, nil }
+		}, "both from this process"},
 		"http beyond this host": {func(c *token.IssuerConfig) { c.URL = "http://i.test" }, "https"},
 		"http key set":          {func(c *token.IssuerConfig) { c.JWKS = "http://i.test/jwks" }, "https"},
 		"a URL with a password": {func(c *token.IssuerConfig) { c.URL = "https://u:p@i.test" }, "not the URL"},
@@ -291,5 +295,43 @@ func TestTwoIssuersOfOneURLAreRefused(t *testing.T) {
 	}
 	if _, err := token.NewVerifier(token.VerifierConfig{}); err == nil {
 		t.Error("a verifier without issuers was accepted")
+	}
+}
+
+func TestKeysOfThisProcessAreTakenWithoutAFetch(t *testing.T) {
+	issuer := tokentest.New(t)
+	cfg := issuer.Config()
+	cfg.Audience, cfg.DangerouslyAnyAudience = "", true
+	keys, failure := set(issuer.Key()), error(nil)
+	cfg.Keys = func(context.Context) ([]byte, error) { return []byte(keys), failure }
+	verifier := verifierOf(t, cfg)
+	verify := func(raw string) error {
+		_, err := verifier.Verify(t.Context(), raw, time.Now())
+		return err
+	}
+	for _, audience := range []string{"reservations", "https://elsewhere.test"} {
+		if err := verify(issuer.Mint(claims{"aud": audience})); err != nil {
+			t.Errorf("audience %q: %v", audience, err)
+		}
+	}
+	if err := verify(issuer.Mint(claims{"aud": nil})); codeOf(err) != problem.InvalidToken {
+		t.Errorf("a token for nobody: %v", err)
+	}
+	old := issuer.Mint(nil)
+	issuer.Rotate()
+	keys = set(issuer.Key())
+	if err := verify(issuer.Mint(nil)); err != nil {
+		t.Errorf("a token of a key that was made this moment: %v", err)
+	}
+	if err := verify(old); codeOf(err) != problem.InvalidToken {
+		t.Errorf("a token of the key that is gone: %v", err)
+	}
+	issuer.Rotate()
+	failure = errors.New("the key ring is closed")
+	if err := verify(issuer.Mint(nil)); codeOf(err) != problem.IssuerUnavailable || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("without keys: %v", err)
+	}
+	if n := issuer.Fetches(); n != 0 {
+		t.Errorf("%d fetches", n)
 	}
 }

@@ -18,12 +18,26 @@ type Principal struct {
 	Scopes []string
 	// Audience is the aud claim.
 	Audience []string
-	// Actor is the act.sub claim (RFC 8693), empty without delegation.
+	// Actor is the act.sub claim (RFC 8693), the party that acts now; empty
+	// without delegation.
 	Actor string
+	// Actors is the whole act chain, Actor first and the earliest last.
+	Actors []string
+	// MayAct is the may_act.sub claim: the one client that may act for the
+	// subject by this token. Empty names nobody, and forbids nobody.
+	MayAct string
 	// TokenID is the jti claim; safe to log.
 	TokenID string
-	// Expires is the exp claim.
-	Expires time.Time
+	// Lineage are the ids this token was made from, oldest first: the sign-in's
+	// and those of the tokens it was exchanged from. Whoever revokes one of
+	// them revokes this token.
+	Lineage []string
+	// KeyID names the key that signed the token.
+	KeyID string
+	// Issued is the iat claim, Expires the exp claim.
+	Issued, Expires time.Time
+	// AuthTime is when the person signed in (auth_time); zero if nobody did.
+	AuthTime time.Time
 }
 
 // Has reports whether the principal was granted scope.

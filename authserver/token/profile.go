@@ -16,10 +16,10 @@ func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, e
 	if p.Audience, err = c.texts("aud", maxAudiences); err != nil {
 		return nil, from, err
 	}
-	if !slices.Contains(p.Audience, i.cfg.Audience) {
+	if !i.cfg.DangerouslyAnyAudience && !slices.Contains(p.Audience, i.cfg.Audience) {
 		return nil, from, fmt.Errorf("aud %q is not for %q", p.Audience, i.cfg.Audience)
 	}
-	if p.Expires, from, err = i.window(c, now); err != nil {
+	if from, err = i.window(p, c, now); err != nil {
 		return nil, from, err
 	}
 	for name, want := range i.cfg.Require {
@@ -46,26 +46,40 @@ func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, e
 	if p.Scopes, err = c.scopes(i.cfg.ScopeClaim, i.cfg.Profile == JWT); err != nil {
 		return nil, from, err
 	}
-	if p.Actor, err = c.actor(); err != nil {
+	if p.Actors, err = c.actors(); err != nil {
+		return nil, from, err
+	}
+	if len(p.Actors) > 0 {
+		p.Actor = p.Actors[0]
+	}
+	if p.MayAct, err = c.mayAct(); err != nil {
+		return nil, from, err
+	}
+	if p.Lineage, err = c.lineage(); err != nil {
+		return nil, from, err
+	}
+	if p.AuthTime, _, err = c.when("auth_time"); err != nil {
 		return nil, from, err
 	}
 	return p, from, nil
 }
 
-// window checks the times of a token. All three comparisons forgive skew.
-func (i *Issuer) window(c members, now time.Time) (expires, from time.Time, err error) {
+// window checks the times of a token and notes them in p; from is the time from
+// which it is good. All comparisons with now forgive skew.
+func (i *Issuer) window(p *Principal, c members, now time.Time) (from time.Time, err error) {
 	expires, hasExpires, err := c.when("exp")
 	if err != nil {
-		return expires, from, err
+		return from, err
 	}
 	issued, hasIssued, err := c.when("iat")
 	if err != nil {
-		return expires, from, err
+		return from, err
 	}
 	notBefore, hasNotBefore, err := c.when("nbf")
 	if err != nil {
-		return expires, from, err
+		return from, err
 	}
+	p.Issued, p.Expires = issued, expires
 	from = issued
 	if hasNotBefore && notBefore.After(from) {
 		from = notBefore
@@ -75,14 +89,14 @@ func (i *Issuer) window(c members, now time.Time) (expires, from time.Time, err 
 		err = errors.New("exp is missing")
 	case !hasIssued:
 		err = errors.New("iat is missing")
-	case !now.Before(expires.Add(skew)):
+	case !now.Before(expires.Add(Skew)):
 		err = fmt.Errorf("%w at %s", errExpired, expires.UTC().Format(time.RFC3339))
-	case now.Before(from.Add(-skew)):
+	case now.Before(from.Add(-Skew)):
 		err = fmt.Errorf("the token is not good before %s", from.UTC().Format(time.RFC3339))
 	case expires.Before(issued):
 		err = errors.New("exp is before iat")
 	case expires.Sub(issued) > i.cfg.Lifetime:
 		err = fmt.Errorf("the token lives %s, longer than %s", expires.Sub(issued), i.cfg.Lifetime)
 	}
-	return expires, from, err
+	return from, err
 }

@@ -2,29 +2,18 @@ package token
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
-
 	"portcullis/services/problem"
 )
 
-const (
-	// tokenTimeout bounds one request for a token.
-	tokenTimeout = 5 * time.Second
-	// maxBackoff bounds the wait between requests to a token service that
-	// does not answer.
-	maxBackoff = 30 * time.Second
-	// assumedLifetime is for answers without expires_in (RFC 6749 5.1 only
-	// recommends it).
-	assumedLifetime = time.Minute
-)
+// maxBackoff bounds the wait between requests to a token service that does not
+// answer.
+const maxBackoff = 30 * time.Second
 
 // SourceConfig is who asks, whom, and for what.
 type SourceConfig struct {
@@ -32,8 +21,12 @@ type SourceConfig struct {
 	TokenURL string
 	ClientID string
 	// Secret returns the client's secret; it is asked before each request, so
-	// that a new secret needs no restart.
+	// that a new secret needs no restart. A client has it or Key, not both.
 	Secret func() (string, error)
+	// Key signs an assertion for each request in place of a secret
+	// (private_key_jwt); Issuer is the URL of the issuer it is for.
+	Key    *ClientKey
+	Issuer string
 	// Audience the token is for; one.
 	Audience string
 	// Scopes asked for; empty asks for all that are granted.
@@ -49,10 +42,10 @@ type SourceConfig struct {
 // present one's life are over, and serves the present one meanwhile. It is safe
 // for concurrent use.
 type Source struct {
-	cfg    SourceConfig
-	client *http.Client
-	tokens refresher
-	held   atomic.Pointer[held]
+	cfg      SourceConfig
+	endpoint *endpoint
+	tokens   refresher
+	held     atomic.Pointer[held]
 }
 
 // held is a token and until when it is of use.
@@ -65,25 +58,14 @@ type held struct {
 
 // NewSource returns a source; it asks for nothing yet.
 func NewSource(cfg SourceConfig) (*Source, error) {
-	if err := checkURL(cfg.TokenURL); err != nil {
-		return nil, fmt.Errorf("token endpoint: %w", err)
+	e, err := endpoint{
+		url: cfg.TokenURL, client: cfg.ClientID, issuer: cfg.Issuer, secret: cfg.Secret, key: cfg.Key, now: cfg.Now,
+	}.complete(cfg.HTTP)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.ClientID == "" || cfg.Secret == nil {
-		return nil, errors.New("a token source needs a client id and its secret")
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	transport := http.DefaultTransport
-	if cfg.HTTP != nil && cfg.HTTP.Transport != nil {
-		transport = cfg.HTTP.Transport
-	}
-	s := &Source{cfg: cfg, client: &http.Client{
-		Transport: bounded{transport},
-		Timeout:   tokenTimeout,
-		// A redirect would carry the secret to whoever is named there.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	cfg.Now = e.now
+	s := &Source{cfg: cfg, endpoint: e}
 	s.tokens = refresher{run: s.ask, timeout: tokenTimeout, now: cfg.Now, gap: func(failures int) time.Duration {
 		return backoff(failures, maxBackoff)
 	}}
@@ -114,50 +96,25 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 		With("Retry-After", seconds(retry))
 }
 
-// ask requests one token and keeps it.
-func (s *Source) ask(ctx context.Context) error {
-	secret, err := s.cfg.Secret()
-	if err != nil {
-		return fmt.Errorf("read the secret of client %q: %w", s.cfg.ClientID, err)
+// Forget gives up the token raw, if it is the one at hand: its receiver would not
+// take it, though by our clock it is good. The next one is asked for when it is
+// needed.
+func (s *Source) Forget(raw string) {
+	if h := s.held.Load(); h != nil && h.value == raw {
+		s.held.CompareAndSwap(h, nil)
 	}
-	config := clientcredentials.Config{
-		ClientID: s.cfg.ClientID, ClientSecret: secret, TokenURL: s.cfg.TokenURL, Scopes: s.cfg.Scopes,
-		// Told, not probed: a probe with the wrong method counts as a failed
-		// login where failures are limited.
-		AuthStyle: oauth2.AuthStyleInHeader,
-	}
-	if s.cfg.Audience != "" {
-		config.EndpointParams = url.Values{"audience": {s.cfg.Audience}}
-	}
-	asked := s.cfg.Now()
-	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, s.client))
-	if err != nil {
-		return reason(err)
-	}
-	if token.Type() != "Bearer" {
-		return fmt.Errorf("the token service gave a token of type %q, not Bearer", token.Type())
-	}
-	life := assumedLifetime
-	if !token.Expiry.IsZero() {
-		life = time.Until(token.Expiry)
-	}
-	// Counted from before the request, by our own clock: the token cannot be
-	// older than we think.
-	s.held.Store(&held{value: token.AccessToken, renew: asked.Add(life * 4 / 5), until: asked.Add(life * 19 / 20)})
-	return nil
 }
 
-// reason says why no token was given. The library's error quotes the whole
-// answer, which may hold a token; only the standard's own words are repeated.
-func reason(err error) error {
-	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		if answer.ErrorCode == "" {
-			return fmt.Errorf("the token service answered %s", answer.Response.Status)
-		}
-		return fmt.Errorf("the token service answered %s: %.64q: %.200q", answer.Response.Status, answer.ErrorCode, answer.ErrorDescription)
+// ask requests one token and keeps it.
+func (s *Source) ask(ctx context.Context) error {
+	params := url.Values{}
+	if s.cfg.Audience != "" {
+		params.Set("audience", s.cfg.Audience)
 	}
-	if transport, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Errorf("ask the token service: %w", transport)
+	t, err := s.endpoint.ask(ctx, params, s.cfg.Scopes)
+	if err != nil {
+		return err
 	}
-	return errors.New("the token service's answer holds no token")
+	s.held.Store(&held{value: t.value, renew: t.after(16), until: t.after(19)})
+	return nil
 }

@@ -172,12 +172,28 @@ func TestAHeldTokenIsGivenWithoutAllocating(t *testing.T) {
 	}
 }
 
+func TestATokenThatItsReceiverRefusedIsGivenUp(t *testing.T) {
+	s, clock := asks(t, tokentest.New(t), nil)
+	first := get(t, s)
+	s.Forget("another")
+	if get(t, s) != first {
+		t.Error("another's token was given up")
+	}
+	s.Forget(first)
+	clock.pass(time.Second)
+	if get(t, s) == first {
+		t.Error("the refused token was served again")
+	}
+}
+
 func TestSourcesThatCannotBeSafeAreRefused(t *testing.T) {
 	none := func() (string, error) { return "", nil }
 	for name, cfg := range map[string]token.SourceConfig{
 		"a secret sent without TLS": {TokenURL: "http://auth.test/token", ClientID: "c", Secret: none},
 		"no client":                 {TokenURL: "https://auth.test/token", Secret: none},
 		"no secret":                 {TokenURL: "https://auth.test/token", ClientID: "c"},
+		"a secret and a key":        {TokenURL: "https://auth.test/token", ClientID: "c", Secret: none, Key: &token.ClientKey{}, Issuer: "https://auth.test"},
+		"a key without an issuer":   {TokenURL: "https://auth.test/token", ClientID: "c", Key: &token.ClientKey{}},
 	} {
 		if _, err := token.NewSource(cfg); err == nil {
 			t.Errorf("%s was accepted", name)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -13,9 +12,10 @@ import (
 	"portcullis/services/problem"
 )
 
+// Skew is how far clocks may differ, both ways.
+const Skew = 30 * time.Second
+
 const (
-	// skew is how far clocks may differ, both ways.
-	skew           = 30 * time.Second
 	defaultEntries = 16384
 	maxEntries     = 1 << 20
 )
@@ -31,7 +31,7 @@ type VerifierConfig struct {
 // Verifier checks access tokens. It is safe for concurrent use.
 type Verifier struct {
 	issuers map[string]*Issuer // by URL
-	cache   *cache
+	cache   cache
 }
 
 // NewVerifier returns a verifier; it fetches nothing.
@@ -44,7 +44,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuers: make(map[string]*Issuer, len(cfg.Issuers)),
-		cache:   newCache(min(cfg.CacheEntries, maxEntries)),
+		cache:   cache{newTable[cached](min(cfg.CacheEntries, maxEntries))},
 	}
 	for _, i := range cfg.Issuers {
 		if other, twice := v.issuers[i.cfg.URL]; twice {
@@ -56,9 +56,10 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 }
 
 // Verify checks a token as RFC 9068 4 and RFC 8725 ask and says who calls. A
-// token it has seen in the last minute costs a hash and a look-up. The error is
-// a *problem.Problem: invalid_token, with the exact reason as its private
-// cause, or issuer_unavailable when the keys to check it are missing.
+// token it has seen in the last minute costs a hash and a look-up; that it has
+// been revoked since is seen all the same. The error is a *problem.Problem:
+// invalid_token, with the exact reason as its private cause, or
+// issuer_unavailable when the keys or the revocations to check it are missing.
 func (v *Verifier) Verify(ctx context.Context, raw string, now time.Time) (*Principal, error) {
 	if len(raw) > maxToken {
 		return nil, invalid(fmt.Errorf("the token has %d bytes, more than %d", len(raw), maxToken))
@@ -66,7 +67,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string, now time.Time) (*Prin
 	key := v.cache.key(raw)
 	if hit := v.cache.get(&key, now); hit != nil {
 		hit.issuer.refreshIfDue(now)
-		return hit.principal, nil
+		return hit.admit(ctx, now)
 	}
 	return v.verify(ctx, raw, key, now)
 }
@@ -89,6 +90,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, key digest, now time.
 	if err != nil {
 		return nil, invalid(err)
 	}
+	principal.KeyID = e.kid
 
 	public, generation, err := issuer.key(ctx, e.kid)
 	if err != nil {
@@ -98,17 +100,22 @@ func (v *Verifier) verify(ctx context.Context, raw string, key digest, now time.
 		return nil, invalid(err)
 	}
 
-	v.cache.put(&cached{
-		digest: key, principal: principal, issuer: issuer, generation: generation,
-		from:  from.Add(-skew).UnixNano(),
-		until: min(principal.Expires.Add(skew).UnixNano(), now.Add(maxCached).UnixNano()),
-	})
-	return principal, nil
+	verified := &entry[cached]{
+		digest: key,
+		until:  min(principal.Expires.Add(Skew).UnixNano(), now.Add(maxCached).UnixNano()),
+		value: cached{
+			principal: principal, issuer: issuer, generation: generation,
+			from: from.Add(-Skew).UnixNano(),
+		},
+	}
+	v.cache.put(verified)
+	return verified.value.admit(ctx, now)
 }
 
 // issuer reads the claims and finds who claims to have made them.
 func (v *Verifier) issuer(e envelope) (*Issuer, members, error) {
-	claims, err := object(e.payload, "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "cnf", "client_id", "scope")
+	claims, err := object(e.payload, "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "may_act",
+		"lineage", "auth_time", "cnf", "client_id", "scope")
 	if err != nil {
 		return nil, nil, fmt.Errorf("the token's claims: %w", err)
 	}
@@ -128,15 +135,11 @@ func (i *Issuer) accepts(e envelope) error {
 	if !slices.Contains(i.cfg.Algorithms, e.alg) {
 		return fmt.Errorf("alg %q is not accepted from issuer %q", e.alg, i.cfg.Name)
 	}
-	// Media types have no case (RFC 2045 5.1); application/ may be left out
-	// (RFC 7515 4.1.9).
-	switch strings.TrimPrefix(strings.ToLower(e.typ), "application/") {
-	case "at+jwt":
+	if e.kid == "" {
+		return errors.New("the token's header: kid is missing")
+	}
+	if e.is("at+jwt") || i.cfg.Profile == JWT && e.is("", "jwt") {
 		return nil
-	case "", "jwt":
-		if i.cfg.Profile == JWT {
-			return nil
-		}
 	}
 	return fmt.Errorf("typ %q is no access token of issuer %q", e.typ, i.cfg.Name)
 }
@@ -162,8 +165,11 @@ func invalid(cause error) *problem.Problem {
 		return p
 	}
 	detail := ""
-	if errors.Is(cause, errExpired) {
-		detail = "The access token has expired." // the one reason that honest clients meet, and can mend
+	switch { // the two reasons that honest clients meet, and can mend
+	case errors.Is(cause, errExpired):
+		detail = "The access token has expired."
+	case errors.Is(cause, errRevoked):
+		detail = "The access token has been revoked."
 	}
 	return problem.New(problem.InvalidToken, detail).Because(cause)
 }

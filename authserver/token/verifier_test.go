@@ -11,6 +11,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,10 +25,12 @@ import (
 type claims = map[string]any
 
 func TestAGoodTokenSaysWhoCalls(t *testing.T) {
-	issuer := tokentest.New(t)
+	issuer, now := tokentest.New(t), time.Now()
 	raw := issuer.Mint(claims{
 		"aud": []string{"https://other.test", tokentest.Audience}, "scope": "search:read reservations:write search:read",
-		"act": claims{"sub": "gateway", "act": claims{"sub": "search"}},
+		"act":     claims{"sub": "gateway", "act": claims{"sub": "search"}},
+		"may_act": claims{"sub": "kiosk", "iss": "https://other.test"}, "lineage": []string{"grant-1", "t-0"},
+		"iat": now.Unix(), "auth_time": now.Unix() - 100,
 	})
 	p, err := issuer.Verifier().Verify(t.Context(), raw, time.Now())
 	if err != nil {
@@ -34,6 +38,12 @@ func TestAGoodTokenSaysWhoCalls(t *testing.T) {
 	}
 	if p.Issuer != "hotel" || p.Subject != "g-7" || p.Client != "demo" || p.TokenID != "t-1" || p.Actor != "gateway" {
 		t.Errorf("the principal is %+v", p)
+	}
+	if !slices.Equal(p.Actors, []string{"gateway", "search"}) || p.MayAct != "kiosk" || !slices.Equal(p.Lineage, []string{"grant-1", "t-0"}) {
+		t.Errorf("the chains are %+v", p)
+	}
+	if p.Issued.Unix() != now.Unix() || p.AuthTime.Unix() != now.Unix()-100 || p.KeyID != issuer.Key().KeyID {
+		t.Errorf("the times and the key are %+v", p)
 	}
 	if !p.Has("search:read") || !p.Has("reservations:write") || p.Has("search") || len(p.Scopes) != 2 {
 		t.Errorf("the scopes are %q", p.Scopes)
@@ -177,6 +187,21 @@ func attacks(stranger *tokentest.Issuer) []attack {
 		{"delegation five deep", with(claims{"act": act(5)}), "nested deeper"},
 		{"an act that is a name", with(claims{"act": "gateway"}), "act is not an object"},
 		{"an act without sub", with(claims{"act": claims{}}), "act: sub is missing"},
+		{"an act that is null", func(i *tokentest.Issuer) string {
+			return i.MintRaw(nil, strings.Replace(string(payload(i)), "{", `{"act":null,`, 1))
+		}, "act is not an object"},
+		{"an act with Sub beside sub", with(claims{"act": claims{"sub": "a", "Sub": "b"}}), "another spelling"},
+		{"a delegation that comes back", with(claims{"act": claims{"sub": "a", "act": claims{"sub": "b", "act": claims{"sub": "a"}}}}), "twice"},
+		{"a may_act that is a name", with(claims{"may_act": "gateway"}), "may_act is not an object"},
+		{"a may_act without sub", with(claims{"may_act": claims{"client_id": "gateway"}}), "may_act: sub is missing"},
+		{"a may_act of many", with(claims{"may_act": claims{"sub": []string{"a", "b"}}}), "may_act: sub is not a string"},
+		{"MAY_ACT beside may_act", with(claims{"may_act": claims{"sub": "a"}, "MAY_ACT": claims{"sub": "b"}}), "another spelling"},
+		{"a lineage that is a name", with(claims{"lineage": "grant-1"}), "lineage is not an array"},
+		{"a lineage of nobody", with(claims{"lineage": []string{}}), "lineage has 0 values"},
+		{"a lineage of nine", with(claims{"lineage": strings.Split("a b c d e f g h i", " ")}), "lineage has 9 values"},
+		{"a lineage with a number", with(claims{"lineage": []any{"a", 7}}), "lineage holds something that is not a string"},
+		{"a lineage with a line break", with(claims{"lineage": []string{"a\nb"}}), "a value of lineage"},
+		{"an auth_time that is a string", with(claims{"auth_time": "0"}), "auth_time is not a time"},
 		{"a token bound to a key", with(claims{"cnf": claims{"x5t#S256": "AAAA"}}), "bound to a key"},
 
 		{"sub twice", spliced(`"sub":"admin"`), "name twice"},
@@ -250,9 +275,9 @@ func payloadWithout(i *tokentest.Issuer, name string) []byte {
 }
 
 func act(depth int) claims {
-	a := claims{"sub": "s"}
-	for range depth - 1 {
-		a = claims{"sub": "s", "act": a}
+	a := claims{"sub": "s-0"}
+	for n := range depth - 1 {
+		a = claims{"sub": "s-" + strconv.Itoa(n+1), "act": a}
 	}
 	return a
 }

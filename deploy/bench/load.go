@@ -56,13 +56,19 @@ func (s *system) newLoad(version int, method, addr, path string) *load {
 // send makes n requests. Anything but the backend's whole answer is an error:
 // what is refused costs nothing.
 func (l *load) send(ctx context.Context, n int) error {
+	return spread(ctx, n, func(ctx context.Context, _ int) error { return l.one(ctx) })
+}
+
+// spread calls one for each number below n, on all connections at once, until
+// it fails.
+func spread(ctx context.Context, n int, one func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var workers sync.WaitGroup
 	for w := range connections {
 		workers.Go(func() {
 			for i := w; i < n && ctx.Err() == nil; i += connections {
-				if err := l.one(ctx); err != nil {
+				if err := one(ctx, i); err != nil {
 					cancel(err)
 				}
 			}

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"strings"
+)
+
 // policies gives each row a route of its own; each has one part more than the
 // one before. Limits are wide enough never to refuse: a refusal is cheap.
 const policies = `version: 1
@@ -7,7 +12,7 @@ hosts: [127.0.0.1]
 trusted_proxies: []
 
 issuers:
-  - {name: bench, url: "AUTH", audience: gateway, ca: "CA"}
+  - {name: bench, url: "AUTH", audience: gateway, ca: "CA", revocations: {stale: 5m, then: deny}}
 
 clients:
   - name: bench
@@ -15,12 +20,22 @@ clients:
     lifetime: 1h
     audiences: [{name: gateway, scopes: [read]}]
   - name: gateway
+    grants: [client_credentials, token_exchange]
+    serves: [gateway]
+    audiences: [{name: backend, scopes: [read]}, {name: authserver, scopes: ["revocations:read"]}]
+  - name: service
     grants: [client_credentials]
-    audiences: [{name: backend, scopes: [read]}]
+    audiences: [{name: authserver, scopes: ["revocations:read"]}]
+  - name: asserting
+    grants: [client_credentials]
+    keys: [PUBLICKEY]
+    audiences: [{name: gateway, scopes: [read]}]
+GUESTS
 
 upstreams:
   - {name: bare, endpoints: ["BACKEND"], credential: {none: "measured apart"}}
-  - {name: trusted, endpoints: ["BACKEND"], credential: {audience: backend}}
+  - {name: trusted, endpoints: ["BACKEND"], credential: {client: backend}}
+  - {name: exchanged, endpoints: ["BACKEND"], credential: {exchange: backend}}
 
 limits:
   - {name: source, by: source, rate: 1000000/1s, burst: 1000000}
@@ -75,6 +90,13 @@ routes:
     limits: [source, principal]
     waf: {none: "measured apart"}
     allow: [{scopes: [read]}]
+  - name: exchanged
+    match: GET /exchanged
+    upstream: exchanged
+    authenticate: [bench]
+    limits: [source, principal]
+    waf: {none: "measured apart"}
+    allow: [{scopes: [read]}]
   - name: full-post
     match: POST /full
     upstream: trusted
@@ -97,3 +119,18 @@ routes:
     waf: api
     allow: [{scopes: [read]}]
 `
+
+// guests is how many clients there are that behave: each may ask a hundred times
+// in ten seconds from one source.
+const guests = 40
+
+func guest(i int) string { return fmt.Sprintf("guest-%d", i) }
+
+// guestPolicies are their part of the policy.
+func guestPolicies() string {
+	var all strings.Builder
+	for i := range guests {
+		fmt.Fprintf(&all, "  - {name: %s, grants: [client_credentials], audiences: [{name: gateway, scopes: [read]}]}\n", guest(i))
+	}
+	return all.String()
+}

@@ -14,19 +14,30 @@ const (
 	// perRound is how many requests a row gets in each round; dear ones get
 	// fewer, so that the whole takes about a minute.
 	perRound     = 4000
-	perRoundDear = 800
+	perRoundDear = 400
 	// goal is what the full pipeline without WAF may cost, in ReverseProxies.
 	goal = 1.3
 )
 
+// work is what a row does over and over, or makes a process do.
+type work interface {
+	send(ctx context.Context, n int) error
+}
+
+// preparer is work that needs something for each time, which is not counted.
+type preparer interface {
+	ahead(ctx context.Context, n int) error
+}
+
 // row is one thing measured.
 type row struct {
 	name string
-	load *load
+	load work
 	pid  int
 	n    int
-	// base is the ReverseProxy under the same load, nil if the row is one;
-	// before is the row with one part less.
+	// base is what the row is compared with: the ReverseProxy under the same load,
+	// or the signature alone; nil if the row is one. before is the row with one
+	// part less.
 	base, before *row
 	// headline marks the row that the goal is about.
 	headline bool
@@ -55,6 +66,7 @@ func (s *system) rows() []*row {
 	r = gate(base, r, perRound, 1, "GET", "/principal", "+ limit by principal")
 	r = gate(base, r, perRound, 1, "GET", "/full", "+ own token: full without WAF")
 	r.headline = true
+	gate(base, r, perRound, 1, "GET", "/exchanged", "the same, with the caller's token exchanged")
 	gate(base, r, perRoundDear, 1, "GET", "/waf", "+ WAF")
 	base = proxy(1, "POST")
 	r = gate(base, base, perRound, 1, "POST", "/full", "gateway: full without WAF")
@@ -66,38 +78,49 @@ func (s *system) rows() []*row {
 }
 
 // measure fills the rows, after a warm-up, and says how far it is.
-func measure(ctx context.Context, rows []*row, progress io.Writer) error {
-	fmt.Fprintln(progress, "warming up")
+func measure(ctx context.Context, what string, rows []*row, progress io.Writer) error {
+	fmt.Fprintf(progress, "%s: warming up\n", what)
 	for _, r := range rows {
-		if err := r.load.send(ctx, r.n/2); err != nil {
+		if _, err := r.once(ctx, r.n/2); err != nil {
 			return err
 		}
 	}
 	for round := range rounds {
-		fmt.Fprintf(progress, "round %d of %d\n", round+1, rounds)
+		fmt.Fprintf(progress, "%s: round %d of %d\n", what, round+1, rounds)
 		for i := range rows {
 			r := rows[i]
 			if round%2 == 1 {
 				r = rows[len(rows)-1-i] // nobody always comes after the same neighbour
 			}
-			before, err := cpu(r.pid)
+			took, err := r.once(ctx, r.n)
 			if err != nil {
 				return err
 			}
-			if err := r.load.send(ctx, r.n); err != nil {
-				return err
-			}
-			after, err := cpu(r.pid)
-			if err != nil {
-				return err
-			}
-			r.took = append(r.took, float64(after-before)/float64(time.Microsecond)/float64(r.n))
+			r.took = append(r.took, took)
 		}
 	}
 	return nil
 }
 
-// ratio is how many ReverseProxies the row costs: the median over the rounds,
+// once does the row's work n times and returns the CPU time of each, in us.
+func (r *row) once(ctx context.Context, n int) (float64, error) {
+	if p, ok := r.load.(preparer); ok {
+		if err := p.ahead(ctx, n); err != nil {
+			return 0, err
+		}
+	}
+	before, err := cpu(r.pid)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.load.send(ctx, n); err != nil {
+		return 0, err
+	}
+	after, err := cpu(r.pid)
+	return float64(after-before) / float64(time.Microsecond) / float64(n), err
+}
+
+// ratio is how many times its base the row costs: the median over the rounds,
 // each compared within itself.
 func (r *row) ratio() float64 {
 	each := make([]float64, len(r.took))

@@ -2,21 +2,23 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
-
+	"portcullis/authserver/token"
 	"portcullis/certs"
 )
 
@@ -27,13 +29,17 @@ const tag = "coraza.rule.case_sensitive_args_keys"
 // compared with.
 type system struct {
 	dir                           string
-	gate, proxy, backend, auth    string // addresses
-	gateOps, authOps              string
+	gate, proxy, backend, gateOps string // addresses
+	service                       string
 	gateCert, authCert, proxyCert certs.Files
 	trust                         *tls.Config
 	bearer                        string
-	running                       []*exec.Cmd
-	gatePID, proxyPID             int
+	// auth is the token service as it is shipped; es256 and rs256 have wide
+	// limits, because one client asks them for thousands of tokens.
+	auth, es256, rs256 *issuer
+	clientKey          *token.ClientKey // of the client that asserts
+	running            []*exec.Cmd
+	gatePID, proxyPID  int
 }
 
 // start builds and starts everything. What it returns must be stopped, also
@@ -43,7 +49,10 @@ func start(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{dir: dir}
+	s := &system{
+		dir: dir, auth: &issuer{name: "auth"}, es256: &issuer{name: "es256", flags: []string{"--rate", unlimited}},
+		rs256: &issuer{name: "rs256", flags: []string{"--rate", unlimited, "--algorithm", "RS256"}},
+	}
 	for _, step := range []func(context.Context) error{s.build, s.prepare, s.launch, s.token} {
 		if err := step(ctx); err != nil {
 			return s, err
@@ -75,7 +84,7 @@ func (s *system) build(ctx context.Context) error {
 
 // prepare makes addresses, certificates and policies.
 func (s *system) prepare(context.Context) error {
-	for _, addr := range []*string{&s.gate, &s.proxy, &s.backend, &s.auth, &s.gateOps, &s.authOps} {
+	for _, addr := range []*string{&s.gate, &s.proxy, &s.backend, &s.gateOps, &s.service, &s.auth.addr, &s.es256.addr, &s.rs256.addr} {
 		var err error
 		if *addr, err = free(); err != nil {
 			return err
@@ -90,37 +99,45 @@ func (s *system) prepare(context.Context) error {
 			return err
 		}
 	}
-	pem, err := os.ReadFile(authority.CA())
+	ca, err := os.ReadFile(authority.CA())
 	if err != nil {
 		return err
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM(ca) {
 		return errors.New("the development authority's file holds no certificate")
 	}
 	s.trust = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
 	if err := os.Mkdir(s.policies(), 0o700); err != nil {
 		return err
 	}
-	text := strings.NewReplacer("AUTH", "https://"+s.auth, "CA", authority.CA(), "BACKEND", "http://"+s.backend).Replace(policies)
+	public, err := s.makeClientKey()
+	if err != nil {
+		return err
+	}
+	text := strings.NewReplacer("AUTH", s.auth.url(), "CA", authority.CA(), "BACKEND", "http://"+s.backend,
+		"PUBLICKEY", strconv.Quote(public), "GUESTS", guestPolicies()).Replace(policies)
 	return os.WriteFile(filepath.Join(s.policies(), "bench.yaml"), []byte(text), 0o600)
+}
+
+// makeClientKey makes the key of the client that asserts and returns its public
+// half in PEM.
+func (s *system) makeClientKey() (string, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	if s.clientKey, err = token.NewClientKey(private); err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKIXPublicKey(private.Public())
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), err
 }
 
 func (s *system) policies() string { return filepath.Join(s.dir, "policies") }
 
-func (s *system) data() string { return filepath.Join(s.dir, "data") }
-
-func (s *system) secretFile(client string) string { return filepath.Join(s.dir, client+".secret") }
-
 // launch starts the processes, each once what it calls is there.
 func (s *system) launch(ctx context.Context) error {
-	for _, client := range []string{"gateway", "bench"} {
-		cmd := exec.CommandContext(ctx, filepath.Join(s.dir, "authserver"), "client", "secret", client,
-			"--data", s.data(), "--policies", s.policies(), "--out", s.secretFile(client))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("making the secret of client %s: %w\n%s", client, err, out)
-		}
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -131,13 +148,21 @@ func (s *system) launch(ctx context.Context) error {
 	if s.proxyPID, err = s.spawn(ctx, s.proxy, self, role+"proxy", s.proxy, "http://"+s.backend, s.proxyCert.Cert, s.proxyCert.Key); err != nil {
 		return err
 	}
-	if _, err = s.spawn(ctx, s.auth, filepath.Join(s.dir, "authserver"), "serve", "--addr", s.auth, "--ops", s.authOps, "--issuer", "https://"+s.auth,
-		"--policies", s.policies(), "--data", s.data(), "--cert", s.authCert.Cert, "--key", s.authCert.Key); err != nil {
+	clients := []string{"gateway", "bench", "service"}
+	for i := range guests {
+		clients = append(clients, guest(i))
+	}
+	for i, clients := range map[*issuer][]string{s.auth: clients, s.es256: {"gateway", "bench"}, s.rs256: {"bench"}} {
+		if err := s.serve(ctx, i, clients...); err != nil {
+			return err
+		}
+	}
+	if _, err := s.spawn(ctx, s.service, self, role+"service", s.service, s.auth.url(), s.authCert.CA, s.secretFile(s.auth, "service")); err != nil {
 		return err
 	}
 	s.gatePID, err = s.spawn(ctx, s.gate, filepath.Join(s.dir, "gateway"), "serve", "--addr", s.gate, "--ops", s.gateOps,
 		"--policies", s.policies(), "--cert", s.gateCert.Cert, "--key", s.gateCert.Key, "--ca", s.gateCert.CA,
-		"--token-url", "https://"+s.auth+"/token", "--client-id", "gateway", "--client-secret-file", s.secretFile("gateway"))
+		"--token-url", s.auth.url()+"/token", "--client-id", "gateway", "--client-secret-file", s.secretFile(s.auth, "gateway"))
 	return err
 }
 
@@ -172,22 +197,12 @@ func (s *system) spawn(ctx context.Context, addr, program string, args ...string
 
 // token gets the bearer of the load, as any client would.
 func (s *system) token(ctx context.Context) error {
-	secret, err := os.ReadFile(s.secretFile("bench"))
+	secret, err := s.secret(s.auth, "bench")
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.trust.Clone()}, Timeout: 10 * time.Second}
-	defer client.CloseIdleConnections()
-	credentials := clientcredentials.Config{
-		ClientID: "bench", ClientSecret: strings.TrimSpace(string(secret)), TokenURL: "https://" + s.auth + "/token",
-		EndpointParams: map[string][]string{"audience": {"gateway"}},
-	}
-	t, err := credentials.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
-	if err != nil {
-		return fmt.Errorf("getting a token: %w", err)
-	}
-	s.bearer = t.AccessToken
-	return nil
+	s.bearer, err = s.newAsker(s.auth, nil).token(ctx, basic("bench", secret), ownToken("gateway"))
+	return err
 }
 
 // free finds a free port of the loopback address.

@@ -113,7 +113,7 @@ func TestEveryShellBlockOfTheDocuments(t *testing.T) {
 	case <-time.After(40 * time.Second):
 		t.Fatalf("make run does not end:\n%s", said())
 	}
-	for _, name := range []string{"stopping gateway", "stopping reservations", "stopping search", "stopping authserver"} {
+	for _, name := range []string{"stopping gateway", "stopping reservations", "stopping search", "stopping authserver", "stopping sandbox"} {
 		if !strings.Contains(said(), name) {
 			t.Errorf("%q was not said:\n%s", name, said())
 		}
@@ -300,7 +300,7 @@ func freeBase(t *testing.T) int {
 	t.Helper()
 	for base := 21000; base < 60000; base += 2000 {
 		free := true
-		for _, offset := range []int{443, 444, 1101, 1102, 1111, 1112, 1901, 1902} {
+		for _, offset := range []int{443, 444, 1101, 1102, 1107, 1111, 1112, 1117, 1125, 1901, 1902} {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+offset))
 			if err != nil {
 				free = false

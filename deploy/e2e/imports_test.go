@@ -42,6 +42,9 @@ const imports = `
 	services/internal/peer, services/internal/store, services/internal/wire, services/internal/contract
 	< services/search, services/reservations;
 
+	# The world outside knows nothing of the hotel.
+	services/chassis, services/problem < services/sandbox;
+
 	# The gateway: stages know the transaction, not the policy and not each other.
 	authserver/token, services/problem < gateway/internal/pipeline;
 	gateway/internal/pipeline, authserver/token, services/problem
@@ -57,11 +60,17 @@ const imports = `
 	# What faces the network sees snapshots, not where they come from.
 	gateway/internal/pipeline, services/chassis, services/problem < gateway/internal/edge, gateway/internal/ops;
 
-	# The token service: keys, who may have which token, where both are kept, the endpoints.
-	NONE < authserver/internal/keyring;
-	authserver/internal/keyring < authserver/internal/issue, authserver/internal/store;
-	authserver/internal/issue, authserver/internal/store, policies/policy < authserver/internal/clients;
-	authserver/internal/clients, authserver/internal/issue, authserver/token, services/problem
+	# The token service: keys, memory and reading; who may have which token; people; the endpoints.
+	NONE < authserver/internal/keyring, authserver/internal/audit, authserver/internal/backoff, authserver/internal/form,
+	authserver/internal/source;
+	authserver/internal/keyring, authserver/token < authserver/internal/issue, authserver/internal/store;
+	authserver/token < authserver/internal/revocation;
+	authserver/internal/issue, authserver/internal/store, authserver/token, policies/policy < authserver/internal/clients;
+	authserver/internal/store, authserver/internal/backoff, authserver/internal/form < authserver/internal/accounts;
+	authserver/internal/accounts, authserver/internal/form, authserver/internal/source < authserver/internal/pages;
+	authserver/internal/clients, authserver/internal/issue, authserver/internal/store, authserver/internal/audit,
+	authserver/internal/revocation, authserver/internal/pages, authserver/internal/backoff, authserver/internal/form,
+	authserver/internal/source, authserver/token, services/problem
 	< authserver/internal/oauth;
 
 	# Programs wire things together.

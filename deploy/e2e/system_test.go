@@ -36,6 +36,7 @@ type system struct {
 	authOps              string
 	outside              *tokentest.Issuer
 	backend              *backend
+	sink                 *sink // see withMail
 	gateway, auth        *process
 	search, reservations *process
 	authority            *certs.Authority
@@ -169,6 +170,16 @@ func (s *system) secret(client string) string {
 		s.t.Fatalf("client secret %s: %v\n%s", client, err, out)
 	}
 	return file
+}
+
+// secretText makes a client secret and gives it.
+func (s *system) secretText(client string) string {
+	s.t.Helper()
+	secret, err := os.ReadFile(s.secret(client))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(secret))
 }
 
 // newClient is a client that trusts the development authority, with

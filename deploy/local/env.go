@@ -21,6 +21,7 @@ func (s settings) variables(ca string) ([]variable, error) {
 		{"GATEWAY_URL", s.url(gatewayPort)},
 		{"OPS_URL", "http://" + s.base.address(gatewayOps)},
 		{"AUTHSERVER_URL", s.url(authserverPort)},
+		{"INBOX_URL", s.url(inboxPort)},
 		{"CA_FILE", ca},
 		{"CLIENT_ID", "demo"},
 		{"CLIENT_SECRET", strings.TrimSpace(string(secret))},

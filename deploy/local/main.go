@@ -1,6 +1,7 @@
 // Command up (make run) is the whole system on one machine: it makes
-// certificates and client secrets, starts the token service, the services and
-// the gateway, says how to try them, and stops them in order.
+// certificates and client secrets, starts a sandbox for the world outside, the
+// token service, the services and the gateway, says how to try them, and stops
+// them in order.
 package main
 
 import (

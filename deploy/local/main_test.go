@@ -154,8 +154,8 @@ func TestTheSystemStartsInOrderAndDrainsInReverse(t *testing.T) {
 	}
 	want := []string{
 		"secret authserver", "secret authserver", "secret authserver", "secret authserver",
-		"start authserver", "start search", "start reservations", "start gateway",
-		"stop gateway", "stop reservations", "stop search", "stop authserver",
+		"start sandbox", "start authserver", "start search", "start reservations", "start gateway",
+		"stop gateway", "stop reservations", "stop search", "stop authserver", "stop sandbox",
 	}
 	if got := lines(t, journal); !slices.Equal(got, want) {
 		t.Errorf("journal:\n%s", strings.Join(got, "\n"))
@@ -183,7 +183,7 @@ func TestStartingAgainKeepsSecretsThatWork(t *testing.T) {
 	if err := runUntil(t, s); err != nil {
 		t.Fatal(err)
 	}
-	if got := lines(t, journal); got[0] != "secret authserver" || got[1] != "start authserver" {
+	if got := lines(t, journal); got[0] != "secret authserver" || got[1] != "start sandbox" {
 		t.Errorf("want one new secret, for demo alone:\n%s", strings.Join(got, "\n"))
 	}
 }
@@ -201,7 +201,7 @@ func TestAProcessThatDiesIsNamedAndTheRestStopped(t *testing.T) {
 		}
 	}
 	got := lines(t, journal)
-	if tail := got[len(got)-2:]; !slices.Equal(tail, []string{"stop search", "stop authserver"}) {
+	if tail := got[len(got)-3:]; !slices.Equal(tail, []string{"stop search", "stop authserver", "stop sandbox"}) {
 		t.Errorf("journal:\n%s", strings.Join(got, "\n"))
 	}
 	if _, err := os.Stat(s.envFile()); err == nil {

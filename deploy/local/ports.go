@@ -15,8 +15,11 @@ const (
 	authserverPort   = 8444
 	searchPort       = 9101
 	reservationsPort = 9102
+	inboxPort        = 9107
 	searchOps        = 9111
 	reservationsOps  = 9112
+	sandboxOps       = 9117
+	mailPort         = 9125
 	gatewayOps       = 9901
 	authserverOps    = 9902
 

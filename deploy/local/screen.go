@@ -55,14 +55,15 @@ Portcullis is up after %.1f s.
 
   gateway      %s
   ops          http://%s   /healthz /readyz /metrics /status
-  authserver   %s   /token /jwks
+  authserver   %s   /signup for people, /token for clients
   services     %s (search)  %s (reservations): mutual TLS only
+  mail         %s   all that the system sends: it goes nowhere else
   logs         %s
   environment  %s
 
 Try, in another terminal and this folder:
 `, took.Seconds(), s.url(gatewayPort), s.base.address(gatewayOps), s.url(authserverPort),
-		s.url(searchPort), s.url(reservationsPort), filepath.Join(s.run, "log", "*.log"), s.envFile())
+		s.url(searchPort), s.url(reservationsPort), s.url(inboxPort), filepath.Join(s.run, "log", "*.log"), s.envFile())
 	for _, t := range s.tries() {
 		fmt.Fprintf(out, "\n# %s\n%s\n", t.what, t.command)
 	}

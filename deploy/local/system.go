@@ -18,7 +18,9 @@ func clientNames() []string { return []string{"gateway", "search", "reservations
 
 // serviceNames are the processes that need a certificate, in the order in which
 // they start: each needs those before it.
-func serviceNames() []string { return []string{"authserver", "search", "reservations", "gateway"} }
+func serviceNames() []string {
+	return []string{"sandbox", "authserver", "search", "reservations", "gateway"}
+}
 
 func (s settings) url(port int) string     { return "https://" + s.base.address(port) }
 func (s settings) secret(n string) string  { return filepath.Join(s.run, "secrets", n) }
@@ -48,9 +50,13 @@ type command struct {
 func (s settings) commands(files map[string]certs.Files) []command {
 	issuer := s.url(authserverPort)
 	list := []command{
+		{"sandbox", []string{
+			s.program("hotel"), "sandbox", "--addr", s.base.address(inboxPort), "--smtp", s.base.address(mailPort),
+		}, s.base.address(sandboxOps)},
 		{"authserver", []string{
 			s.program("authserver"), "serve", "--addr", s.base.address(authserverPort), "--issuer", issuer,
-			"--policies", s.policies, "--data", s.data("authserver"),
+			"--policies", s.policies, "--data", s.data("authserver"), "--seal", s.secret("authserver.seal"),
+			"--smtp", s.base.address(mailPort), "--smtp-ca", files["authserver"].CA, "--mail-from", "no-reply@hotel.test",
 		}, s.base.address(authserverOps)},
 		{"search", []string{
 			s.program("hotel"), "search", "--addr", s.base.address(searchPort), "--data", s.data("search"), "--issuer", issuer,
@@ -79,6 +85,7 @@ func (s settings) addresses() []string {
 	var list []string
 	for _, port := range []int{
 		gatewayPort, gatewayOps, authserverPort, authserverOps, searchPort, searchOps, reservationsPort, reservationsOps,
+		inboxPort, mailPort, sandboxOps,
 	} {
 		list = append(list, s.base.address(port))
 	}

@@ -26,6 +26,6 @@ const (
 	CodeChoice      = "P030" // not one of the words allowed here
 	CodeNoEffect    = "P031" // a key that does nothing here
 	CodeUninspected = "P032" // a body larger than the WAF inspects
-	CodeUnprotected = "P033" // a token that would travel in the clear, or be any token
+	CodeUnprotected = "P033" // a token or key in the clear, tokens that would be anybody's
 	CodeOther       = "P099"
 )

@@ -57,7 +57,7 @@ func width(n *yaml.Node) int {
 
 func (d *decoder) report(at Pos, code, what, why, hint string) {
 	d.doc.partial = true
-	m := d.doc.Excerpt(At(at, code, what, hint))
+	m := d.doc.Excerpt(At(at, code, withoutKey(what), hint))
 	m.Why = why
 	d.mistakes = append(d.mistakes, m)
 }

@@ -4,7 +4,10 @@
 // can be shown where it was made.
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Document is all policy files of a folder, merged.
 type Document struct {
@@ -95,6 +98,18 @@ type Issuer struct {
 	CA Value[string]
 	// Lifetime is the longest exp-iat accepted; default 1h.
 	Lifetime Value[time.Duration]
+	// Follows says that the issuer has a list of revocations, kept in step with
+	// as Revocations says.
+	Follows     bool
+	Revocations Revocations
+}
+
+// Revocations say how old the list of what an issuer has revoked may grow, and
+// what becomes of its tokens then.
+type Revocations struct {
+	Pos   Pos
+	Stale Value[time.Duration] // since the issuer was last heard; 5s to 1h
+	Then  Value[string]        // deny: 503 for its tokens; allow: they pass unchecked
 }
 
 // Claim is a claim and the value it must have.
@@ -108,13 +123,15 @@ type Upstream struct {
 	Pos       Pos
 	Name      Value[string]
 	Endpoints []Value[string] // URLs: scheme, host, port only
-	// Audience is whom the gateway's own token to this upstream is for.
-	Audience Value[string]
-	// NoCredential is why the gateway sends no token of its own.
-	NoCredential Value[string]
-	Connect      Value[time.Duration] // default 1s
-	Attempt      Value[time.Duration] // default: the route's timeout
-	Breaker      Breaker
+	// Exchange, Client or NoCredential, exactly one, is what the gateway shows.
+	// Exchange is the audience for which the caller's token is exchanged (RFC
+	// 8693), Client the one of a token of the gateway's own, NoCredential is why
+	// there is none.
+	Exchange, Client, NoCredential Value[string]
+
+	Connect Value[time.Duration] // default 1s
+	Attempt Value[time.Duration] // default: the route's timeout
+	Breaker Breaker
 }
 
 // Breaker says when an endpoint is left alone, and for how long.
@@ -202,9 +219,22 @@ type Rule struct {
 type Client struct {
 	Pos       Pos
 	Name      Value[string]
-	Grants    []Value[string] // client_credentials
+	Grants    []Value[string] // client_credentials, authorization_code, refresh_token, token_exchange
 	Audiences []*Audience
 	Lifetime  Value[time.Duration] // of its tokens; default 5m, at most 1h
+	// Redirects and PostLogout are where a browser may be sent after a sign-in
+	// and after a sign-out, compared as they stand.
+	Redirects, PostLogout []Value[string]
+	// Keys are public keys (SPKI, PEM), any of which may sign the client's
+	// assertions (private_key_jwt).
+	Keys []Value[string]
+	// Public clients can keep no secret: a page in a browser, an app on a phone.
+	Public Value[bool]
+	// Serves are the audiences whose tokens the client may look into and
+	// exchange; when empty, the audience of its own name.
+	Serves []Value[string]
+	// Refresh is how long a sign-in lasts; default 12h, at most 90 days.
+	Refresh Value[time.Duration]
 }
 
 // Audience is whom a client may ask tokens for, and with which scopes.
@@ -212,4 +242,12 @@ type Audience struct {
 	Pos    Pos
 	Name   Value[string]
 	Scopes []Value[string]
+	// MayAct is the one client that may act for the subject of these tokens
+	// (RFC 8693 4.4); without it, any that serves the audience.
+	MayAct Value[string]
+}
+
+// Has tells whether the client has a grant.
+func (c *Client) Has(grant string) bool {
+	return slices.ContainsFunc(c.Grants, func(g Value[string]) bool { return g.V == grant })
 }

@@ -25,13 +25,35 @@ func (d *Document) Excerpt(m Mistake) Mistake {
 
 // lines splits a file for quoting. Characters that could move a terminal's
 // cursor or colour it are replaced, one for one, so that columns stay true and
-// a policy file cannot forge what the tool says about it.
+// a policy file cannot forge what the tool says about it. What stands in a
+// private key is replaced as well: mistakes are logged, and shown in reviews.
 func lines(data []byte) []string {
 	split := strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	private := false
 	for i, line := range split {
+		begins := strings.Contains(line, "-----BEGIN ") && strings.Contains(line, privateKey)
+		switch {
+		case begins:
+			line = withoutKey(line)
+		case private:
+			line = "…"
+		}
+		private = (private || begins) && !strings.Contains(split[i], "-----END")
 		split[i] = strings.Map(printable, line)
 	}
 	return split
+}
+
+// privateKey is in the first line of every private key written as PEM.
+const privateKey = "PRIVATE KEY"
+
+// withoutKey cuts a text that holds a private key where the key begins.
+func withoutKey(text string) string {
+	before, _, found := strings.Cut(text, privateKey)
+	if !found {
+		return text
+	}
+	return before + privateKey + "…"
 }
 
 func printable(r rune) rune {

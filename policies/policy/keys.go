@@ -111,7 +111,15 @@ func issuerKeys(v *Issuer) []field {
 		{"require", false, claims(&v.Require)},
 		{"ca", false, place(&v.CA)},
 		{"lifetime", false, duration(&v.Lifetime)},
+		{"revocations", false, func(d *decoder, n *yaml.Node) {
+			v.Follows, v.Revocations.Pos = true, d.pos(n)
+			d.fields(n, "revocations", revocationsKeys(&v.Revocations))
+		}},
 	}
+}
+
+func revocationsKeys(v *Revocations) []field {
+	return []field{{"stale", true, duration(&v.Stale)}, {"then", true, text(&v.Then)}}
 }
 
 func readUpstream(d *decoder, n *yaml.Node) *Upstream {
@@ -135,14 +143,21 @@ func upstreamKeys(v *Upstream) []field {
 }
 
 func (d *decoder) credential(n *yaml.Node, v *Upstream) {
+	if n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Value == "audience" {
+		// What a credential was before tokens were exchanged: whose token it
+		// should be now is a choice that only a person can make.
+		d.reportf(n.Content[0], CodeUnknownKey, "write {exchange: NAME} to send the caller's token, exchanged, or {client: NAME} to send the gateway's own",
+			"a credential no longer has the key %q", "audience")
+		return
+	}
 	d.fields(n, "a credential", credentialKeys(v))
 	if n.Kind == yaml.MappingNode && len(n.Content) != 2 {
-		d.reportf(n, CodeShape, "write {audience: name}, or {none: why}", "a credential has exactly one key")
+		d.reportf(n, CodeShape, "write {exchange: name}, {client: name} or {none: why}", "a credential has exactly one key")
 	}
 }
 
 func credentialKeys(v *Upstream) []field {
-	return []field{{"audience", false, text(&v.Audience)}, {"none", false, text(&v.NoCredential)}}
+	return []field{{"exchange", false, text(&v.Exchange)}, {"client", false, text(&v.Client)}, {"none", false, text(&v.NoCredential)}}
 }
 
 func breakerKeys(v *Breaker) []field {
@@ -257,6 +272,12 @@ func clientKeys(v *Client) []field {
 		{"grants", true, texts(&v.Grants)},
 		{"audiences", true, list(&v.Audiences, readAudience)},
 		{"lifetime", false, duration(&v.Lifetime)},
+		{"redirects", false, texts(&v.Redirects)},
+		{"post_logout", false, texts(&v.PostLogout)},
+		{"keys", false, publicKeys(&v.Keys)},
+		{"public", false, truth(&v.Public)},
+		{"serves", false, texts(&v.Serves)},
+		{"refresh", false, duration(&v.Refresh)},
 	}
 }
 
@@ -267,5 +288,5 @@ func readAudience(d *decoder, n *yaml.Node) *Audience {
 }
 
 func audienceKeys(v *Audience) []field {
-	return []field{{"name", true, text(&v.Name)}, {"scopes", true, texts(&v.Scopes)}}
+	return []field{{"name", true, text(&v.Name)}, {"scopes", true, texts(&v.Scopes)}, {"may_act", false, text(&v.MayAct)}}
 }

@@ -170,9 +170,37 @@ func TestTheEnvironmentSaysWhereThingsAre(t *testing.T) {
 func TestAPasswordInAnAddressIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	env := func(string) (string, bool) { return "https://user:hunter2@a.test", true }
-	_, err := Check(fstest.MapFS{"a.yaml": file("version: 1\nupstreams: [{name: a, endpoints: [\"${env:A}\"], credential: {audience: a}}]\n")}, env)
+	_, err := Check(fstest.MapFS{"a.yaml": file("version: 1\nupstreams: [{name: a, endpoints: [\"${env:A}\"], credential: {client: a}}]\n")}, env)
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestAPrivateKeyIsShownByNoMistakeWhateverItIs(t *testing.T) {
+	t.Parallel()
+	const secret = "bm90IGEga2V5LCBhbmQgbmV2ZXIgd2FzIG9uZQ"
+	begin, end := "-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----"
+	for name, text := range map[string]string{
+		"outside of any key":         "version: 1\n" + begin + "\n" + secret + ": " + secret + "\n" + end + "\n",
+		"at the wrong depth":         "version: 1\nclients:\n  - name: a\n    keys:\n      - |\n      " + begin + "\n" + secret + "\n" + end + "\n",
+		"on one line":                "version: 1\nclients: [{name: \"" + begin + `\n` + secret + `\n` + end + "\"}]\n",
+		"in place of a stanza":       "version: 1\nclients:\n  - " + begin + "\n    " + secret + "\n    " + end + "\n",
+		"as a name nothing has":      "version: 1\ndefaults:\n  waf: " + begin + "\n    " + secret + "\n    " + end + "\n",
+		"with a mistake in its rows": "version: 1\nclients:\n  - name: a\n    keys:\n      - " + begin + "\n        \t" + secret + "\n        " + end + " : x\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Check(fstest.MapFS{"a.yaml": file(text)}, noEnvironment)
+			mistakes, ok := errors.AsType[Mistakes](err)
+			if !ok {
+				t.Fatalf("error %v", err)
+			}
+			var out strings.Builder
+			must(t, mistakes.Render(&out, false))
+			if strings.Contains(out.String()+err.Error(), secret[:8]) {
+				t.Errorf("it is shown:\n%s", out.String())
+			}
+		})
 	}
 }
 

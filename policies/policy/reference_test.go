@@ -21,7 +21,7 @@ func TestTheReferenceIsComplete(t *testing.T) {
 		"Every file":  d.fileKeys(&v, &upstream),
 		"defaults":    defaultKeys(&Defaults{}),
 		"floor":       floorKeys(&Floor{}),
-		"issuers":     issuerKeys(&Issuer{}),
+		"issuers":     append(issuerKeys(&Issuer{}), revocationsKeys(&Revocations{})...),
 		"upstreams":   append(append(upstreamKeys(&Upstream{}), breakerKeys(&Breaker{})...), credentialKeys(&Upstream{})...),
 		"limits":      limitKeys(&Limit{}),
 		"waf":         append(append(append(wafKeys(&WAFProfile{}), paranoiaKeys(&Paranoia{})...), thresholdKeys(&Threshold{})...), inspectKeys(&Inspect{})...),

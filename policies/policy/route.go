@@ -12,6 +12,7 @@ func (v *validator) route(r *Route) {
 		v.missing(r.Pos, fmt.Sprintf("route %q has no upstream: name one here, or one for the whole file", r.Name.V))
 	}
 	v.refers(r.Upstream, "upstream", "upstreams", v.upstreams)
+	v.exchanged(r)
 	for _, name := range r.Authenticate {
 		v.refers(name, "issuer", "issuers", v.issuers)
 	}
@@ -29,6 +30,17 @@ func (v *validator) route(r *Route) {
 	v.silent(r, e)
 	v.inspected(r, e)
 	v.floors(r, e)
+}
+
+// exchanged reports a route that has no caller whose token could be exchanged
+// for one that its upstream takes.
+func (v *validator) exchanged(r *Route) {
+	i := slices.IndexFunc(v.doc.Upstreams, func(u *Upstream) bool { return u.Name.V == r.Upstream.V })
+	if i < 0 || !v.doc.Upstreams[i].Exchange.Set || !r.NoAuthenticate.Set {
+		return
+	}
+	v.report(r.NoAuthenticate.Pos, CodeRule, fmt.Sprintf("upstream %q is sent the caller's token, exchanged, and route %q does not ask who calls", r.Upstream.V, r.Name.V),
+		"the upstream's credential stands at "+v.doc.Upstreams[i].Exchange.Pos.String(), "authenticate, or send the route to an upstream with credential: {client: NAME}")
 }
 
 // rules checks who may. With no allow rule nobody may: a route nobody can use

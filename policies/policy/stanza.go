@@ -15,6 +15,9 @@ const (
 	periodMost   = 24 * time.Hour
 	lifetimeMost = 24 * time.Hour // of a token that is accepted
 	issuedMost   = time.Hour      // of a token that is issued
+	refreshMost  = 2160 * time.Hour
+	staleMost    = time.Hour
+	staleLeast   = 5 * time.Second // a healthy token service speaks every two
 	windowMost   = 10 * time.Minute
 	shortest     = time.Millisecond
 
@@ -64,7 +67,12 @@ func (v *validator) issuer(i *Issuer) {
 		v.choice(a, "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA")
 	}
 	v.duration(i.Lifetime, time.Second, lifetimeMost)
+	v.duration(i.Revocations.Stale, staleLeast, staleMost)
+	v.choice(i.Revocations.Then, "deny", "allow")
 	if i.Profile.V == "jwt" {
+		if i.Follows {
+			v.report(i.Revocations.Pos, CodeNoEffect, "an issuer of profile jwt has no list of revocations that is read here", "", "leave it out; give its tokens a short lifetime instead")
+		}
 		if len(i.Require) == 0 && !v.doc.partial {
 			v.report(i.Profile.Pos, CodeUnprotected, "an issuer of profile jwt requires nothing of its tokens", "its ID tokens would pass as access tokens",
 				"add what only its access tokens carry, such as require: {typ: Bearer}")
@@ -109,10 +117,11 @@ func (v *validator) scopes(scopes []Value[string]) {
 }
 
 func (v *validator) upstream(u *Upstream) {
-	v.visible(u.Audience, "an audience")
+	v.visible(u.Exchange, "an audience")
+	v.visible(u.Client, "an audience")
 	for _, e := range u.Endpoints {
-		if address, ok := v.origin(e, false); ok && u.Audience.Set {
-			v.secret(e, address, "the gateway's token would travel")
+		if address, ok := v.origin(e, false); ok && (u.Exchange.Set || u.Client.Set) {
+			v.secret(e, address, "a token would travel")
 		}
 	}
 	v.duration(u.Connect, shortest, connectMost)
@@ -147,20 +156,4 @@ func (v *validator) profile(p *WAFProfile) {
 	v.count(p.Inspect.Args, 1, inspectArgsMost)
 	v.count(p.Inspect.Depth, 1, depthInspected)
 	v.size(p.Inspect.Body, inspectBodyMost)
-}
-
-func (v *validator) client(c *Client) {
-	for _, g := range c.Grants {
-		v.choice(g, "client_credentials")
-	}
-	v.duration(c.Lifetime, time.Second, issuedMost)
-	first := map[string]bool{}
-	for _, a := range c.Audiences {
-		v.visible(a.Name, "an audience")
-		v.scopes(a.Scopes)
-		if first[a.Name.V] {
-			v.report(a.Name.Pos, CodeDuplicate, fmt.Sprintf("client %q has the audience %q twice", c.Name.V, a.Name.V), "", "put the scopes in one list")
-		}
-		first[a.Name.V] = true
-	}
 }

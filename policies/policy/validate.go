@@ -40,13 +40,13 @@ func Validate(d *Document) error {
 
 // validator gathers the mistakes of one document.
 type validator struct {
-	doc                              *Document
-	issuers, upstreams, limits, wafs []string
-	mistakes                         Mistakes
+	doc                                       *Document
+	issuers, upstreams, limits, wafs, clients []string
+	mistakes                                  Mistakes
 }
 
 func (v *validator) report(at Pos, code, what, why, hint string) {
-	m := v.doc.Excerpt(At(at, code, what, hint))
+	m := v.doc.Excerpt(At(at, code, withoutKey(what), hint))
 	m.Why = why
 	v.mistakes = append(v.mistakes, m)
 }
@@ -59,7 +59,7 @@ func (v *validator) names() {
 	v.limits = named(v, "limit", v.doc.Limits, func(l *Limit) (Value[string], Pos) { return l.Name, l.Pos })
 	v.wafs = named(v, "WAF profile", v.doc.WAF, func(p *WAFProfile) (Value[string], Pos) { return p.Name, p.Pos })
 	named(v, "route", v.doc.Routes, func(r *Route) (Value[string], Pos) { return r.Name, r.Pos })
-	named(v, "client", v.doc.Clients, func(c *Client) (Value[string], Pos) { return c.Name, c.Pos })
+	v.clients = named(v, "client", v.doc.Clients, func(c *Client) (Value[string], Pos) { return c.Name, c.Pos })
 }
 
 func named[T any](v *validator, kind string, stanzas []T, name func(T) (Value[string], Pos)) []string {

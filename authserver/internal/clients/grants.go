@@ -1,11 +1,13 @@
 package clients
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
 
 	"portcullis/authserver/internal/issue"
+	"portcullis/authserver/token"
 	"portcullis/policies/policy"
 )
 
@@ -14,6 +16,8 @@ import (
 type Grants struct {
 	// Version is the document's: a hash over the files.
 	Version string
+	// Issuers are those whose tokens may be exchanged, besides our own.
+	Issuers []*policy.Issuer
 	clients map[string]issue.Client
 }
 
@@ -27,9 +31,11 @@ func Load(policies fs.FS, env func(string) (string, bool)) (*Grants, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Grants{Version: doc.Version, clients: make(map[string]issue.Client, len(doc.Clients))}
+	g := &Grants{Version: doc.Version, Issuers: doc.Issuers, clients: make(map[string]issue.Client, len(doc.Clients))}
 	for _, c := range doc.Clients {
-		g.clients[c.Name.V] = client(c)
+		if g.clients[c.Name.V], err = client(c); err != nil {
+			return nil, err
+		}
 	}
 	return g, nil
 }
@@ -43,15 +49,31 @@ func (g *Grants) Client(name string) (issue.Client, bool) {
 // Names are the clients' names, sorted.
 func (g *Grants) Names() []string { return slices.Sorted(maps.Keys(g.clients)) }
 
-func client(c *policy.Client) issue.Client {
-	out := issue.Client{ID: c.Name.V, Grants: plain(c.Grants), Lifetime: c.Lifetime.V}
-	for _, a := range c.Audiences {
-		out.Audiences = append(out.Audiences, issue.Audience{Name: a.Name.V, Scopes: plain(a.Scopes)})
+func client(c *policy.Client) (issue.Client, error) {
+	out := issue.Client{
+		ID: c.Name.V, Grants: plain(c.Grants), Serves: plain(c.Serves), Lifetime: c.Lifetime.V, Refresh: c.Refresh.V,
+		Public: c.Public.V, Redirects: plain(c.Redirects), PostLogout: plain(c.PostLogout),
 	}
-	return out
+	if len(out.Serves) == 0 {
+		out.Serves = []string{out.ID}
+	}
+	for _, a := range c.Audiences {
+		out.Audiences = append(out.Audiences, issue.Audience{Name: a.Name.V, Scopes: plain(a.Scopes), MayAct: a.MayAct.V})
+	}
+	for _, k := range c.Keys {
+		key, err := token.ParsePublicKey([]byte(k.V))
+		if err != nil {
+			return out, fmt.Errorf("%s:%d: a key of client %q: %w", k.Pos.File, k.Pos.Line, out.ID, err)
+		}
+		out.Keys = append(out.Keys, key)
+	}
+	return out, nil
 }
 
 func plain(values []policy.Value[string]) []string {
+	if len(values) == 0 {
+		return nil
+	}
 	out := make([]string, len(values))
 	for i, v := range values {
 		out[i] = v.V

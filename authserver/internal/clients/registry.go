@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,14 +18,13 @@ import (
 	"portcullis/authserver/internal/store"
 )
 
-// ErrRefused is the one answer to an unknown client, a wrong secret and a
-// disabled client: telling them apart would tell which names exist.
-var ErrRefused = errors.New("client authentication failed")
-
-// Accounts finds what is kept outside the policy files. One that is not known
-// has an empty account.
-type Accounts interface {
-	Account(ctx context.Context, client string) (store.Account, error)
+// Store keeps what may not stand in the policy files.
+type Store interface {
+	// Credentials are a client's; one that is not known has none.
+	Credentials(ctx context.Context, client string) (store.Credentials, error)
+	// UseAssertion tells whether this is the first time that the client's
+	// assertion is used; of several at once exactly one is the first.
+	UseAssertion(ctx context.Context, client, id string, expires time.Time) (first bool, err error)
 }
 
 // Config is what a registry is made of.
@@ -32,12 +32,19 @@ type Config struct {
 	// Policies is the policy folder; clients may stand in any file of it.
 	Policies fs.FS
 	// Env answers variables named in policy files; nil knows none.
-	Env      func(string) (string, bool)
-	Accounts Accounts
+	Env   func(string) (string, bool)
+	Store Store
+	// Issuer is our URL, the audience of every assertion.
+	Issuer string
+	// Changed, if set, is told of every version of the policy that comes into
+	// force, the first included.
+	Changed func(*Grants)
 	// Metrics registers the registry's own; nil for none.
 	Metrics prometheus.Registerer
 	// Log takes diagnostics; nil keeps silent.
 	Log *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
 // Registry authenticates clients. It is safe for concurrent use.
@@ -51,8 +58,11 @@ type Registry struct {
 // New loads the policy files and fails when they cannot be used: a token
 // service that does not know who may ask for what must not start.
 func New(cfg Config) (*Registry, error) {
-	if cfg.Policies == nil || cfg.Accounts == nil {
-		return nil, errors.New("a client registry needs the policy folder and the accounts")
+	if cfg.Policies == nil || cfg.Store == nil {
+		return nil, errors.New("a client registry needs the policy folder and a store")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -77,8 +87,7 @@ func New(cfg Config) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.current.Store(grants)
-	r.fresh.Set(1)
+	r.use(grants)
 	return r, nil
 }
 
@@ -93,29 +102,30 @@ func (r *Registry) Reload() error {
 			"version", r.current.Load().Version, "error", err)
 		return err
 	}
-	r.current.Store(grants)
-	r.fresh.Set(1)
+	r.use(grants)
 	r.reloads.WithLabelValues("loaded").Inc()
 	r.cfg.Log.Info("clients loaded", "version", grants.Version, "clients", len(grants.clients))
 	return nil
 }
 
+func (r *Registry) use(g *Grants) {
+	r.current.Store(g)
+	r.fresh.Set(1)
+	if r.cfg.Changed != nil {
+		r.cfg.Changed(g)
+	}
+}
+
 // Version is that of the policy in force.
 func (r *Registry) Version() string { return r.current.Load().Version }
 
-// Authenticate returns the client with this name and secret and what it may
-// ask for. The error is ErrRefused, or a fault of ours. Every refusal takes the
-// same path: both digests are looked up and compared whether or not the name
-// exists.
-func (r *Registry) Authenticate(ctx context.Context, name, secret string) (issue.Client, error) {
+// Client finds a client that need not prove itself: one whose user is to be
+// sent back to it. A disabled one is not found.
+func (r *Registry) Client(ctx context.Context, name string) (issue.Client, bool, error) {
 	client, known := r.current.Load().Client(name)
-	account, err := r.cfg.Accounts.Account(ctx, name)
-	if err != nil {
-		return issue.Client{}, err
+	if !known {
+		return client, false, nil
 	}
-	right := matches(account.Digests, secret)
-	if !right || !known || account.Disabled {
-		return issue.Client{}, ErrRefused
-	}
-	return client, nil
+	kept, err := r.cfg.Store.Credentials(ctx, name)
+	return client, err == nil && !kept.Disabled, err
 }

@@ -29,6 +29,13 @@ clients:
     lifetime: 2m
 `
 
+const authURL = "https://auth.test"
+
+// by is a secret, sent as most clients do.
+func by(client, secret string) clients.Proof {
+	return clients.Proof{Method: clients.Basic, ID: client, Secret: secret}
+}
+
 // fixture is a registry over a real folder and a real database.
 type fixture struct {
 	dir     string
@@ -47,7 +54,7 @@ func newFixture(t *testing.T, policies string) fixture {
 	}
 	t.Cleanup(func() { f.db.Close() })
 	f.Registry, err = clients.New(clients.Config{
-		Policies: os.DirFS(f.dir), Accounts: f.db, Metrics: f.metrics, Log: slog.New(slog.DiscardHandler),
+		Policies: os.DirFS(f.dir), Store: f.db, Issuer: authURL, Metrics: f.metrics, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,26 +83,26 @@ func TestAClientIsWhoHasOneOfItsTwoNewestSecrets(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, demoOnly)
 	first, second, third := f.secret(t, "demo"), f.secret(t, "demo"), f.secret(t, "demo")
-	got, err := f.Authenticate(t.Context(), "demo", third)
+	got, err := f.Authenticate(t.Context(), by("demo", third))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := issue.Client{
-		ID: "demo", Grants: []string{"client_credentials"}, Lifetime: 2 * time.Minute,
+		ID: "demo", Grants: []string{"client_credentials"}, Serves: []string{"demo"}, Lifetime: 2 * time.Minute,
 		Audiences: []issue.Audience{{Name: "gateway", Scopes: []string{"search:read", "reservations:read"}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what demo may ask for (-want +got):\n%s", diff)
 	}
-	if _, err := f.Authenticate(t.Context(), "demo", second); err != nil {
+	if _, err := f.Authenticate(t.Context(), by("demo", second)); err != nil {
 		t.Errorf("the second newest secret: %v", err)
 	}
-	if _, err := f.Authenticate(t.Context(), "demo", first); !errors.Is(err, clients.ErrRefused) {
+	if _, err := f.Authenticate(t.Context(), by("demo", first)); !errors.Is(err, clients.ErrRefused) {
 		t.Errorf("the third newest secret: %v, want a refusal", err)
 	}
 }
 
-func TestEverybodyElseIsRefusedInTheSameWords(t *testing.T) {
+func TestEverybodyElseIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, demoOnly)
 	demo, removed := f.secret(t, "demo"), f.secret(t, "removed")
@@ -115,15 +122,15 @@ func TestEverybodyElseIsRefusedInTheSameWords(t *testing.T) {
 		"a name that would be SQL if it were pasted ": {"demo' OR 1=1 --", demo},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := f.Authenticate(t.Context(), who.client, who.secret); err != clients.ErrRefused { //nolint:errorlint // not even wrapped
-				t.Errorf("error %v, want %v", err, clients.ErrRefused)
+			if _, err := f.Authenticate(t.Context(), by(who.client, who.secret)); !errors.Is(err, clients.ErrRefused) || who.secret != "" && strings.Contains(err.Error(), who.secret) {
+				t.Errorf("error %v, want a refusal that does not quote the secret", err)
 			}
 		})
 	}
 	if err := f.db.Disable(t.Context(), "demo", time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Authenticate(t.Context(), "demo", demo); err != clients.ErrRefused { //nolint:errorlint // not even wrapped
+	if _, err := f.Authenticate(t.Context(), by("demo", demo)); !errors.Is(err, clients.ErrRefused) {
 		t.Errorf("a disabled client: %v, want %v", err, clients.ErrRefused)
 	}
 }
@@ -133,7 +140,7 @@ func TestAFaultIsNotARefusal(t *testing.T) {
 	f := newFixture(t, demoOnly)
 	secret := f.secret(t, "demo")
 	f.db.Close()
-	_, err := f.Authenticate(t.Context(), "demo", secret)
+	_, err := f.Authenticate(t.Context(), by("demo", secret))
 	if err == nil || errors.Is(err, clients.ErrRefused) {
 		t.Fatalf("error %v, want a fault", err)
 	}
@@ -170,7 +177,7 @@ func TestABrokenFileKeepsTheOldClients(t *testing.T) {
 	if fresh() != 0 || f.Version() != before {
 		t.Errorf("fresh %v, version %q: want 0 and the old one", fresh(), f.Version())
 	}
-	if _, err := f.Authenticate(t.Context(), "demo", secret); err != nil {
+	if _, err := f.Authenticate(t.Context(), by("demo", secret)); err != nil {
 		t.Errorf("demo after a broken reload: %v", err)
 	}
 
@@ -181,7 +188,7 @@ func TestABrokenFileKeepsTheOldClients(t *testing.T) {
 	if fresh() != 1 || f.Version() == before {
 		t.Errorf("fresh %v, version %q: want 1 and a new one", fresh(), f.Version())
 	}
-	if _, err := f.Authenticate(t.Context(), "demo", secret); !errors.Is(err, clients.ErrRefused) {
+	if _, err := f.Authenticate(t.Context(), by("demo", secret)); !errors.Is(err, clients.ErrRefused) {
 		t.Errorf("demo after it was removed: %v, want a refusal", err)
 	}
 	if n, err := testutil.GatherAndCount(f.metrics, "authserver_policy_reloads_total"); err != nil || n != 2 {
@@ -194,7 +201,7 @@ func TestARegistryDoesNotStartOnABrokenFile(t *testing.T) {
 	dir := t.TempDir()
 	fixture{dir: dir}.write(t, "version: 1\nclients: 7\n")
 	f := newFixture(t, demoOnly)
-	if _, err := clients.New(clients.Config{Policies: os.DirFS(dir), Accounts: f.db}); err == nil {
+	if _, err := clients.New(clients.Config{Policies: os.DirFS(dir), Store: f.db}); err == nil {
 		t.Error("it starts")
 	}
 }

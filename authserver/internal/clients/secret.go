@@ -35,8 +35,8 @@ func Digest(secret string) string {
 	return digestPrefix + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Live tells whether secret is one of the account's, disabled or not.
-func Live(account store.Account, secret string) bool { return matches(account.Digests, secret) }
+// Live tells whether secret is one of those kept, disabled or not.
+func Live(kept store.Credentials, secret string) bool { return matches(kept.Digests, secret) }
 
 // matches compares the secret with all digests, those that are absent too, and
 // always in the same time.

@@ -6,32 +6,6 @@ import (
 	"time"
 )
 
-// ClientCredentialsGrant is the grant of RFC 6749 4.4.
-const ClientCredentialsGrant = "client_credentials"
-
-const (
-	// defaultLifetime is how long a token lives when the client's grant does
-	// not say; maxLifetime is the most any may say, because a signed token
-	// cannot be called back.
-	defaultLifetime = 5 * time.Minute
-	maxLifetime     = time.Hour
-)
-
-// Client is an authenticated client and what it may ask for.
-type Client struct {
-	ID        string
-	Grants    []string
-	Audiences []Audience
-	// Lifetime of its tokens; 0 is five minutes, more than an hour is an hour.
-	Lifetime time.Duration
-}
-
-// Audience is whom a client may have tokens for, and with which scopes.
-type Audience struct {
-	Name   string
-	Scopes []string
-}
-
 // Request is what an authenticated client asks for.
 type Request struct {
 	Client Client
@@ -44,18 +18,20 @@ type Request struct {
 
 // grant is a decision: what the token will say.
 type grant struct {
-	audience string
-	scopes   []string // sorted
-	lifetime time.Duration
+	subject, audience, mayAct string
+	scopes                    []string // sorted
+	lifetime                  time.Duration
+	actors, lineage           []string
+	authTime                  time.Time
 }
 
 // decide says who may ask for what. It is pure: nothing but its arguments
 // counts, and what it returns is never more than the client was granted.
 func decide(req Request) (grant, error) {
-	if !slices.Contains(req.Client.Grants, ClientCredentialsGrant) {
+	if !req.Client.May(ClientCredentialsGrant) {
 		return grant{}, refuse(UnauthorizedClient, "the client may not use the grant client_credentials")
 	}
-	audience, err := target(req)
+	audience, err := target(req.Client, req.Audiences)
 	if err != nil {
 		return grant{}, err
 	}
@@ -63,33 +39,38 @@ func decide(req Request) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
-	lifetime := req.Client.Lifetime
-	if lifetime <= 0 {
-		lifetime = defaultLifetime
-	}
-	return grant{audience.Name, scopes, min(lifetime, maxLifetime)}, nil
+	return grant{
+		subject: req.Client.ID, audience: audience.Name, mayAct: audience.MayAct, scopes: scopes, lifetime: req.Client.lifetime(),
+	}, nil
 }
 
 // target finds the one audience asked for. One token is for one audience: with
 // several, each of them could replay it to the others.
-func target(req Request) (Audience, error) {
-	asked := slices.Compact(slices.Sorted(slices.Values(req.Audiences)))
+func target(client Client, audiences []string) (Audience, error) {
+	asked := slices.Compact(slices.Sorted(slices.Values(audiences)))
 	switch {
 	case len(asked) > 1:
 		return Audience{}, refuse(InvalidTarget, "a token is for one audience: ask for one at a time")
-	case len(asked) == 0 && len(req.Client.Audiences) == 1:
-		return req.Client.Audiences[0], nil
+	case len(asked) == 0 && len(client.Audiences) == 1:
+		return client.Audiences[0], nil
 	case len(asked) == 0:
 		return Audience{}, refuse(InvalidTarget, "the parameter audience is needed: the client has not exactly one audience")
 	}
-	for _, a := range req.Client.Audiences {
-		if a.Name == asked[0] {
-			return a, nil
-		}
+	if a, ok := client.audience(asked[0]); ok {
+		return a, nil
 	}
 	// An audience that does not exist and one that is not granted sound alike:
 	// a client learns nothing about others.
 	return Audience{}, refuse(InvalidTarget, "the client may not ask for this audience")
+}
+
+func (c Client) audience(name string) (Audience, bool) {
+	for _, a := range c.Audiences {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return Audience{}, false
 }
 
 // narrow returns the scopes asked for if all of them are granted. Asking for
@@ -109,4 +90,16 @@ func narrow(granted []string, asked string) ([]string, error) {
 		}
 	}
 	return slices.Compact(slices.Sorted(slices.Values(scopes))), nil
+}
+
+// common are the scopes that both lists have, sorted.
+func common(a, b []string) []string {
+	var both []string
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			both = append(both, s)
+		}
+	}
+	slices.Sort(both)
+	return slices.Compact(both)
 }

@@ -9,6 +9,7 @@ const (
 	UnauthorizedClient Code = "unauthorized_client"
 	InvalidScope       Code = "invalid_scope"
 	InvalidTarget      Code = "invalid_target"
+	InvalidGrant       Code = "invalid_grant"
 )
 
 // Error is a refusal that the client is told as it stands. Any other error of

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -27,62 +26,50 @@ type Key struct {
 }
 
 // Public is the key as the key set shows it.
-func (k *Key) Public() jose.JSONWebKey {
-	return jose.JSONWebKey{
-		Key: k.Signer.Public(), KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "sig",
-	}
+func (k *Key) Public() jose.JSONWebKey { return shown(k.ID, k.Algorithm, k.Signer.Public()) }
+
+func shown(id string, alg jose.SignatureAlgorithm, public crypto.PublicKey) jose.JSONWebKey {
+	return jose.JSONWebKey{Key: public, KeyID: id, Algorithm: string(alg), Use: "sig"}
 }
 
-func generate(alg jose.SignatureAlgorithm, now time.Time) (StoredKey, error) {
-	var signer crypto.Signer
-	var err error
+// generate makes a private key in this process.
+func generate(alg jose.SignatureAlgorithm) (signer crypto.Signer, err error) {
 	switch alg {
 	case jose.ES256:
 		signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case jose.RS256:
 		signer, err = rsa.GenerateKey(rand.Reader, rsaBits)
 	default:
-		return StoredKey{}, unknownAlgorithm(alg)
+		return nil, unknownAlgorithm(alg)
 	}
 	if err != nil {
-		return StoredKey{}, fmt.Errorf("make a signing key for %s: %w", alg, err)
+		return nil, fmt.Errorf("make a signing key for %s: %w", alg, err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(signer)
-	if err != nil {
-		return StoredKey{}, fmt.Errorf("encode a signing key for %s: %w", alg, err)
-	}
-	id, err := thumbprint(signer.Public())
-	if err != nil {
-		return StoredKey{}, err
-	}
-	return StoredKey{ID: id, Algorithm: string(alg), State: Current, Private: der, Created: now}, nil
+	return signer, nil
 }
 
-// parse reads a stored key and proves that it is what its row says: a row that
-// was tampered with must stop the start, not sign tokens nobody can check.
-func parse(stored StoredKey) (*Key, error) {
-	parsed, err := x509.ParsePKCS8PrivateKey(stored.Private)
+// publicHalf reads a stored key's public half and proves that it is what its
+// row says: a row that was tampered with must stop the start, not show keys
+// nobody made.
+func publicHalf(stored StoredKey) (crypto.PublicKey, error) {
+	public, err := x509.ParsePKIXPublicKey(stored.Public)
 	if err != nil {
-		return nil, fmt.Errorf("signing key %q is not readable as PKCS #8: restore the key store or remove the key", stored.ID)
+		return nil, fmt.Errorf("signing key %q is not readable: restore the key store", stored.ID)
 	}
-	signer, ok := parsed.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("signing key %q is a %T, which cannot sign", stored.ID, parsed)
-	}
-	alg := jose.SignatureAlgorithm(stored.Algorithm)
-	if err := fits(signer.Public(), alg); err != nil {
+	if err := fits(public, jose.SignatureAlgorithm(stored.Algorithm)); err != nil {
 		return nil, fmt.Errorf("signing key %q: %w", stored.ID, err)
 	}
-	id, err := thumbprint(signer.Public())
+	id, err := thumbprint(public)
 	if err != nil {
 		return nil, err
 	}
 	if id != stored.ID {
 		return nil, fmt.Errorf("signing key %q has the thumbprint %q: the key store was altered", stored.ID, id)
 	}
-	return &Key{ID: id, Algorithm: alg, Signer: signer}, nil
+	return public, nil
 }
 
+// fits says whether a public key is one for the algorithm.
 func fits(public crypto.PublicKey, alg jose.SignatureAlgorithm) error {
 	switch alg {
 	case jose.ES256:
@@ -99,6 +86,12 @@ func fits(public crypto.PublicKey, alg jose.SignatureAlgorithm) error {
 	return fmt.Errorf("a %T is no key for %s", public, alg)
 }
 
+// same says whether two public keys are one.
+func same(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
+}
+
 func unknownAlgorithm(alg jose.SignatureAlgorithm) error {
 	return fmt.Errorf("signing algorithm %q is not offered: use ES256 or RS256", alg)
 }
@@ -112,4 +105,13 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 		return "", fmt.Errorf("name a signing key: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// PublicOf is a stored key as the key set shows it, whatever its state.
+func PublicOf(stored StoredKey) (jose.JSONWebKey, error) {
+	public, err := publicHalf(stored)
+	if err != nil {
+		return jose.JSONWebKey{}, err
+	}
+	return shown(stored.ID, jose.SignatureAlgorithm(stored.Algorithm), public), nil
 }

@@ -1,16 +1,16 @@
-// Package keyring holds the keys that sign tokens: which of them signs now,
-// and which are shown to those who verify. It knows nothing of what is signed.
 package keyring
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
-	"slices"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
 
 // loadTimeout bounds reading and writing the storage while a ring is made.
@@ -19,98 +19,146 @@ const loadTimeout = 10 * time.Second
 // Config is what a ring is made of.
 type Config struct {
 	Storage Storage
-	// Algorithm of the key that signs: ES256 (default) or RS256, for verifiers
-	// that know nothing newer (RFC 9068 2.1 asks every one to know RS256).
+	// Vault keeps the private halves. Only a ring over Memory needs none.
+	Vault Vault
+	// Algorithm of new keys: ES256 (default) or RS256, for verifiers that know
+	// nothing newer (RFC 9068 2.1 asks every one to know RS256). Where keys of
+	// another one are in use it takes over once it has been published for
+	// Publish. Empty keeps what is in use.
 	Algorithm jose.SignatureAlgorithm
+	// Terms: how long a key is what.
+	Terms
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Changed, if set, is told of each change this ring made, once it is
+	// stored; not of those by other processes. It must not block.
+	Changed func(Change)
+	// Log takes diagnostics; nil keeps silent.
+	Log *slog.Logger
 }
 
 // Ring is the set of signing keys. It is safe for concurrent use.
 type Ring struct {
-	current *Key
-	set     jose.JSONWebKeySet
+	cfg   Config
+	begun time.Time
+	state atomic.Pointer[state]
+	// heard is when the storage was last read, in nanoseconds after begun: time
+	// that passes whatever the clock says.
+	heard   atomic.Int64
+	running atomic.Bool
+
+	mu   sync.Mutex // one change or reload at a time; guards what follows
+	seen map[sighting]time.Time
+	said string // what was last complained of
 }
 
-// New reads the keys from storage and, when none of them signs with the wanted
-// algorithm, makes one and stores it first: a key that is used before it is
-// kept would sign tokens that nobody can check after a restart.
+// New reads the keys from storage and does what is due: keys that are missing
+// are made, and stored before they sign, because a key that is used before it
+// is kept would sign tokens that nobody can check after a restart.
 func New(cfg Config) (*Ring, error) {
 	if cfg.Storage == nil {
 		return nil, errors.New("a key ring needs a storage")
 	}
-	if cfg.Algorithm == "" {
-		cfg.Algorithm = jose.ES256
+	if cfg.Vault == nil {
+		forgetful, ok := cfg.Storage.(interface{ ownVault() *Sealed })
+		if !ok {
+			return nil, errors.New("a key ring over a storage that lasts needs a vault")
+		}
+		cfg.Vault = forgetful.ownVault()
+	}
+	if a := cfg.Algorithm; a != "" && a != jose.ES256 && a != jose.RS256 {
+		return nil, unknownAlgorithm(a)
+	}
+	var err error
+	if cfg.Terms, err = cfg.Terms.filled(); err != nil {
+		return nil, err
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-
-	stored, err := cfg.Storage.Keys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the signing keys: %w", err)
+	r := &Ring{cfg: cfg, begun: time.Now()}
+	if err := r.sealClear(ctx); err != nil {
+		return nil, err
 	}
-	if !slices.ContainsFunc(stored, func(k StoredKey) bool { return signs(k, cfg.Algorithm) }) {
-		made, err := generate(cfg.Algorithm, cfg.Now())
-		if err != nil {
-			return nil, err
-		}
-		if err := cfg.Storage.AddKey(ctx, made); err != nil {
-			return nil, fmt.Errorf("keep a new signing key: %w", err)
-		}
-		stored = append(stored, made)
+	if err := r.settle(ctx, cfg.Algorithm); err != nil {
+		return nil, err
 	}
-	return assemble(stored, cfg.Algorithm)
+	return r, nil
 }
 
-func signs(k StoredKey, alg jose.SignatureAlgorithm) bool {
-	return k.State == Current && k.Algorithm == string(alg)
-}
+var errNoKey = errors.New("no key signs now: the last one was revoked, and no other could be made")
 
-func assemble(stored []StoredKey, alg jose.SignatureAlgorithm) (*Ring, error) {
-	// Newest first, so that the newest current key signs and key sets read the
-	// same whatever order the storage has.
-	stored = slices.Clone(stored)
-	slices.SortStableFunc(stored, func(a, b StoredKey) int { return b.Created.Compare(a.Created) })
-
-	ring := &Ring{}
-	for _, s := range stored {
-		key, err := parse(s)
-		if err != nil {
-			return nil, err
-		}
-		if ring.current == nil && signs(s, alg) {
-			ring.current = key
-		}
-		ring.set.Keys = append(ring.set.Keys, key.Public())
+// Signer returns the key that signs now; nil while there is none, because it
+// was revoked and no other could be had.
+func (r *Ring) Signer() *Key {
+	if pen := r.state.Load().pen; pen != nil {
+		return pen.Key
 	}
-	return ring, nil
+	return nil
 }
-
-// Signer returns the key that signs now.
-func (r *Ring) Signer() *Key { return r.current }
 
 // Sign returns payload as a compact JWS (RFC 7515) of the current key, with
 // typ in its header, and nothing else but alg and kid.
 func (r *Ring) Sign(typ string, payload []byte) (string, error) {
-	key := r.Signer()
-	options := (&jose.SignerOptions{}).WithType(jose.ContentType(typ)).WithHeader("kid", key.ID)
-	signer, err := jose.NewSigner(jose.SigningKey{
-		Algorithm: key.Algorithm, Key: cryptosigner.Opaque(key.Signer),
-	}, options)
-	if err != nil {
-		return "", fmt.Errorf("sign with key %q: %w", key.ID, err)
+	if r.running.Load() && time.Since(r.begun)-time.Duration(r.heard.Load()) > deaf {
+		return "", fmt.Errorf("the signing keys could not be read for %v: the current one may have been revoked", deaf)
 	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("sign with key %q: %w", key.ID, err)
+	pen := r.state.Load().pen
+	err := errNoKey
+	if pen != nil {
+		var signed string
+		if signed, err = pen.write(typ, payload); err == nil {
+			return signed, nil
+		}
 	}
-	return signed.CompactSerialize()
+	// Another process may have retired the key, and a signer process knows it
+	// no more.
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	if again := r.Reload(ctx); again != nil {
+		return "", errors.Join(err, again)
+	}
+	if now := r.state.Load().pen; now != nil && now != pen {
+		return now.write(typ, payload)
+	}
+	return "", err
 }
 
-// JWKS is the key set to publish: public halves only.
-func (r *Ring) JWKS() jose.JSONWebKeySet {
-	return jose.JSONWebKeySet{Keys: slices.Clone(r.set.Keys)}
+// Algorithm is the JWS algorithm that signs now; empty while there is no key.
+func (r *Ring) Algorithm() string {
+	if key := r.Signer(); key != nil {
+		return string(key.Algorithm)
+	}
+	return ""
+}
+
+// JWKS is the key set to publish: public halves only, youngest first.
+func (r *Ring) JWKS() jose.JSONWebKeySet { return r.state.Load().set() }
+
+// JWKSJSON is the key set in JSON. It must not be changed.
+func (r *Ring) JWKSJSON() []byte { return r.state.Load().json }
+
+// PublicKey is what remains of a key for ever.
+type PublicKey struct {
+	ID        string
+	Algorithm jose.SignatureAlgorithm
+	Key       crypto.PublicKey
+	State     State
+	// Activated and Retired bound when it signed; a zero Retired is "still".
+	Activated, Retired time.Time
+	// Revoked is zero unless the key was: whoever stole it may have signed
+	// anything with it, also in the past's name.
+	Revoked time.Time
+}
+
+// HistoryKey returns a key by its kid, also one that is gone: for signatures
+// that outlive the key set. It vouches for nothing that a client presents.
+func (r *Ring) HistoryKey(kid string) (PublicKey, bool) {
+	key, ok := r.state.Load().history[kid]
+	return key, ok
 }

@@ -13,7 +13,7 @@ import (
 	"portcullis/authserver/internal/keyring"
 )
 
-func open(t *testing.T, cfg keyring.Config) *keyring.Ring {
+func open(t testing.TB, cfg keyring.Config) *keyring.Ring {
 	t.Helper()
 	ring, err := keyring.New(cfg)
 	if err != nil {
@@ -22,40 +22,44 @@ func open(t *testing.T, cfg keyring.Config) *keyring.Ring {
 	return ring
 }
 
-func TestARingSignsWhatItsKeySetVerifies(t *testing.T) {
-	for _, alg := range []jose.SignatureAlgorithm{"", jose.ES256, jose.RS256} {
-		ring := open(t, keyring.Config{Storage: &keyring.Memory{}, Algorithm: alg})
-		if alg == "" {
-			alg = jose.ES256
-		}
-		raw, err := ring.Sign("at+jwt", []byte(`{"a":1}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		parsed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{alg})
-		if err != nil {
-			t.Fatal(err)
-		}
-		header := parsed.Signatures[0].Protected
-		if header.ExtraHeaders["typ"] != "at+jwt" || header.Algorithm != string(alg) || len(header.ExtraHeaders) != 1 {
-			t.Errorf("the header is %+v", header)
-		}
-		set := ring.JWKS()
-		keys := set.Key(header.KeyID)
-		if len(keys) != 1 || keys[0].Use != "sig" || keys[0].Algorithm != string(alg) {
-			t.Fatalf("the key set is %+v", keys)
-		}
-		if payload, err := parsed.Verify(keys[0]); err != nil || string(payload) != `{"a":1}` {
-			t.Errorf("%s: %q, %v", alg, payload, err)
+func stored(t testing.TB, s keyring.Storage) []keyring.StoredKey {
+	t.Helper()
+	keys, err := s.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// in returns the only key in a state.
+func in(t testing.TB, s keyring.Storage, state keyring.State) keyring.StoredKey {
+	t.Helper()
+	var found []keyring.StoredKey
+	for _, k := range stored(t, s) {
+		if k.State == state {
+			found = append(found, k)
 		}
 	}
+	if len(found) != 1 {
+		t.Fatalf("%d keys are %s, want one", len(found), state)
+	}
+	return found[0]
+}
+
+func shows(r *keyring.Ring, kid string) bool {
+	set := r.JWKS()
+	return len(set.Key(kid)) == 1
 }
 
 func TestAKeySetShowsNoPrivateKey(t *testing.T) {
 	for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.RS256} {
-		data, err := json.Marshal(open(t, keyring.Config{Storage: &keyring.Memory{}, Algorithm: alg}).JWKS())
+		ring := open(t, keyring.Config{Storage: &keyring.Memory{}, Algorithm: alg})
+		data, err := json.Marshal(ring.JWKS())
 		if err != nil {
 			t.Fatal(err)
+		}
+		if string(data) != string(ring.JWKSJSON()) {
+			t.Errorf("the key set is %s and in JSON %s", data, ring.JWKSJSON())
 		}
 		for _, private := range []string{`"d"`, `"p"`, `"q"`, `"dp"`, `"dq"`, `"qi"`, `"k"`} {
 			if strings.Contains(string(data), private) {
@@ -65,37 +69,21 @@ func TestAKeySetShowsNoPrivateKey(t *testing.T) {
 	}
 }
 
-func TestARestartKeepsTheKeyAndAnotherAlgorithmAddsOne(t *testing.T) {
-	storage, now := &keyring.Memory{}, time.Now()
-	clock := func() time.Time { return now }
-	first := open(t, keyring.Config{Storage: storage, Now: clock})
-	again := open(t, keyring.Config{Storage: storage, Now: clock})
-	if first.Signer().ID != again.Signer().ID || len(again.JWKS().Keys) != 1 {
-		t.Error("a restart made another key")
-	}
-	now = now.Add(time.Hour)
-	rsa := open(t, keyring.Config{Storage: storage, Algorithm: jose.RS256, Now: clock})
-	if rsa.Signer().Algorithm != jose.RS256 || len(rsa.JWKS().Keys) != 2 {
-		t.Errorf("with RS256: %s of %d keys", rsa.Signer().Algorithm, len(rsa.JWKS().Keys))
-	}
-	if back := open(t, keyring.Config{Storage: storage, Now: clock}); back.Signer().ID != first.Signer().ID {
-		t.Error("back to ES256 another key signs")
+func TestTheFirstKeySignsAtOnceAndTheNextOneIsShown(t *testing.T) {
+	storage := &keyring.Memory{}
+	ring := open(t, keyring.Config{Storage: storage})
+	current, next := in(t, storage, keyring.Current), in(t, storage, keyring.Next)
+	if ring.Signer().ID != current.ID || !shows(ring, current.ID) || !shows(ring, next.ID) || len(ring.JWKS().Keys) != 2 {
+		t.Errorf("%s signs, shown are %s", ring.Signer().ID, ring.JWKSJSON())
 	}
 }
 
-func TestKeysThatDoNotSignAreStillShown(t *testing.T) {
+func TestARestartKeepsTheKeys(t *testing.T) {
 	storage := &keyring.Memory{}
-	open(t, keyring.Config{Storage: storage})
-	keys, _ := storage.Keys(t.Context())
-	old := keys[0]
-	old.State = keyring.Previous
-	retired := &keyring.Memory{}
-	if err := retired.AddKey(t.Context(), old); err != nil {
-		t.Fatal(err)
-	}
-	ring := open(t, keyring.Config{Storage: retired})
-	if ring.Signer().ID == old.ID || len(ring.JWKS().Keys) != 2 {
-		t.Errorf("key %s signs, %d are shown", ring.Signer().ID, len(ring.JWKS().Keys))
+	first := open(t, keyring.Config{Storage: storage})
+	again := open(t, keyring.Config{Storage: storage})
+	if first.Signer().ID != again.Signer().ID || string(first.JWKSJSON()) != string(again.JWKSJSON()) {
+		t.Error("a restart made another key")
 	}
 }
 
@@ -110,20 +98,23 @@ func (b *broken) Keys(ctx context.Context) ([]keyring.StoredKey, error) {
 	return keys, b.read
 }
 
-func (b *broken) AddKey(ctx context.Context, k keyring.StoredKey) error {
+func (b *broken) ChangeKeys(ctx context.Context, change func([]keyring.StoredKey) ([]keyring.StoredKey, error)) error {
 	if b.write != nil {
 		return b.write
 	}
-	return b.Memory.AddKey(ctx, k)
+	return b.Memory.ChangeKeys(ctx, change)
 }
 
 func TestARingThatCannotKeepItsKeyIsNotMade(t *testing.T) {
 	disk := errors.New("the disk is full")
 	for name, cfg := range map[string]keyring.Config{
-		"no storage":            {},
-		"unreadable storage":    {Storage: &broken{read: disk}},
-		"unwritable storage":    {Storage: &broken{write: disk}},
-		"a symmetric algorithm": {Storage: &keyring.Memory{}, Algorithm: jose.HS256},
+		"no storage":                        {},
+		"unreadable storage":                {Storage: &broken{read: disk}},
+		"unwritable storage":                {Storage: &broken{write: disk}},
+		"a symmetric algorithm":             {Storage: &keyring.Memory{}, Algorithm: jose.HS256},
+		"a negative time":                   {Storage: &keyring.Memory{}, Terms: keyring.Terms{Keep: -1}},
+		"a period without an end":           {Storage: &keyring.Memory{}, Terms: keyring.Terms{Period: time.Second}},
+		"a lasting storage without a vault": {Storage: struct{ keyring.Storage }{&keyring.Memory{}}},
 	} {
 		if _, err := keyring.New(cfg); err == nil {
 			t.Errorf("%s: a ring was made", name)
@@ -131,41 +122,46 @@ func TestARingThatCannotKeepItsKeyIsNotMade(t *testing.T) {
 	}
 }
 
-func TestAlteredKeysStopTheStart(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		change  func(*keyring.StoredKey)
-		because string
-	}{
-		{"another name", func(k *keyring.StoredKey) { k.ID = "mine" }, "altered"},
-		{"another algorithm", func(k *keyring.StoredKey) { k.Algorithm = "RS256" }, "no key for RS256"},
-		{"an algorithm that is not offered", func(k *keyring.StoredKey) { k.Algorithm = "HS256" }, "not offered"},
-		{"broken bytes", func(k *keyring.StoredKey) { k.Private = k.Private[:20] }, "not readable"},
-	} {
-		storage := &keyring.Memory{}
-		open(t, keyring.Config{Storage: storage})
-		keys, _ := storage.Keys(t.Context())
-		c.change(&keys[0])
-		altered := &keyring.Memory{}
-		if err := altered.AddKey(t.Context(), keys[0]); err != nil {
-			t.Fatal(err)
+// alter changes the current key of a storage.
+func alter(t *testing.T, storage *keyring.Memory, how func(*keyring.StoredKey)) {
+	t.Helper()
+	err := storage.ChangeKeys(t.Context(), func(keys []keyring.StoredKey) ([]keyring.StoredKey, error) {
+		for i := range keys {
+			if keys[i].State == keyring.Current {
+				how(&keys[i])
+			}
 		}
-		if _, err := keyring.New(keyring.Config{Storage: altered}); err == nil || !strings.Contains(err.Error(), c.because) {
-			t.Errorf("%s: %v", c.name, err)
-		}
+		return keys, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
-func BenchmarkSign(b *testing.B) {
-	ring, err := keyring.New(keyring.Config{Storage: &keyring.Memory{}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	payload := []byte(strings.Repeat("x", 300))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := ring.Sign("at+jwt", payload); err != nil {
-			b.Fatal(err)
-		}
+func TestAlteredKeysStopTheStart(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		change  func(k *keyring.StoredKey, other keyring.StoredKey)
+		because string
+	}{
+		{"another name", func(k *keyring.StoredKey, _ keyring.StoredKey) { k.ID = "mine" }, "altered"},
+		{"another algorithm", func(k *keyring.StoredKey, _ keyring.StoredKey) { k.Algorithm = "RS256" }, "no key for RS256"},
+		{"an algorithm that is not offered", func(k *keyring.StoredKey, _ keyring.StoredKey) { k.Algorithm = "HS256" }, "not offered"},
+		{"another public half", func(k *keyring.StoredKey, o keyring.StoredKey) { k.Public = o.Public }, "altered"},
+		{"another public half and its name", func(k *keyring.StoredKey, o keyring.StoredKey) { k.ID, k.Public = "", o.Public; k.ID = o.ID }, "does not open"},
+		{"another private half", func(k *keyring.StoredKey, o keyring.StoredKey) { k.Sealed = o.Sealed }, "does not open"},
+		{"a broken public half", func(k *keyring.StoredKey, _ keyring.StoredKey) { k.Public = k.Public[:20] }, "not readable"},
+		{"a broken private half", func(k *keyring.StoredKey, _ keyring.StoredKey) { k.Sealed = k.Sealed[:40] }, "does not open"},
+		{"no private half", func(k *keyring.StoredKey, _ keyring.StoredKey) { k.Sealed = nil }, "not sealed by a file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			storage := &keyring.Memory{}
+			open(t, keyring.Config{Storage: storage})
+			other := in(t, storage, keyring.Next)
+			alter(t, storage, func(k *keyring.StoredKey) { c.change(k, other) })
+			if _, err := keyring.New(keyring.Config{Storage: storage}); err == nil || !strings.Contains(err.Error(), c.because) {
+				t.Errorf("%v, want one that says %q", err, c.because)
+			}
+		})
 	}
 }

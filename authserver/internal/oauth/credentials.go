@@ -5,6 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"portcullis/authserver/internal/clients"
+	strict "portcullis/authserver/internal/form"
+	"portcullis/authserver/token"
 )
 
 const (
@@ -16,68 +20,80 @@ const (
 	secretBytes = 512
 )
 
-// credentials are what a client claims to be.
-type credentials struct{ id, secret string }
-
-// readCredentials finds the one way in which the request authenticates its
-// client (RFC 6749 2.3.1). Two ways at once are refused: we would check the one
-// and another reader believe the other. The error is a *refusal.
-func readCredentials(h http.Header, f form) (credentials, error) {
+// readProof finds the one way in which the request authenticates its client (RFC
+// 6749 2.3). Two ways at once are refused: we would check the one and another
+// reader believe the other. A client_id alone is the method none, of public
+// clients. The error is a *refusal.
+func readProof(h http.Header, f form) (clients.Proof, error) {
 	fields := h["Authorization"]
+	secret, assertion := f.get("client_secret"), f.get("client_assertion")
 	methods := len(fields)
-	if f.clientSecret != "" {
+	if secret != "" {
 		methods++
 	}
-	if f.assertion != "" {
+	if assertion != "" {
 		methods++
 	}
+	var p clients.Proof
+	var err error
 	switch {
 	case methods > 1:
-		return credentials{}, badRequest("the client authenticates in more than one way: use one")
-	case f.assertion != "", methods == 0:
-		return credentials{}, invalidClient()
+		return p, badRequest("the client authenticates in more than one way: use one")
+	case (assertion != "") != (f.get("client_assertion_type") != ""), assertion != "" && f.get("client_assertion_type") != token.JWTBearer:
+		return p, badRequest("client_assertion goes with client_assertion_type " + token.JWTBearer)
 	case len(fields) == 1:
-		c, err := basic(fields[0])
-		if err != nil {
-			return credentials{}, err
-		}
-		if f.clientID != "" && f.clientID != c.id {
-			return credentials{}, badRequest("the parameter client_id names another client than the Authorization field")
-		}
-		return c.bounded()
+		p, err = basic(fields[0])
+	case assertion != "":
+		p, err = asserted(assertion)
+	case secret != "":
+		p = clients.Proof{Method: clients.Post, ID: f.get("client_id"), Secret: secret}
 	default:
-		return credentials{f.clientID, f.clientSecret}.bounded()
+		p = clients.Proof{Method: clients.None, ID: f.get("client_id")}
 	}
+	if err != nil {
+		return clients.Proof{}, err
+	}
+	if named := f.get("client_id"); named != "" && named != p.ID {
+		return clients.Proof{}, badRequest("the parameter client_id names another client than the one that authenticates")
+	}
+	// What can be nobody's credentials is refused before anything is looked up.
+	if p.ID == "" || len(p.ID) > idBytes || len(p.Secret) > secretBytes {
+		return clients.Proof{}, invalidClient()
+	}
+	return p, nil
 }
 
 // basic reads an Authorization field. Name and secret are form-encoded in it
 // before they are joined (RFC 6749 2.3.1), which many clients forget; ours hold
 // no character for which that would matter.
-func basic(field string) (credentials, error) {
+func basic(field string) (clients.Proof, error) {
 	if len(field) > basicBytes {
-		return credentials{}, badRequest("the Authorization field is too long")
+		return clients.Proof{}, badRequest("the Authorization field is too long")
 	}
 	if len(field) < len(basicScheme) || !strings.EqualFold(field[:len(basicScheme)], basicScheme) {
-		return credentials{}, invalidClient()
+		return clients.Proof{}, invalidClient()
 	}
 	plain, err := base64.StdEncoding.Strict().DecodeString(field[len(basicScheme):])
 	if err != nil {
-		return credentials{}, badRequest("the Authorization field is not valid base64")
+		return clients.Proof{}, badRequest("the Authorization field is not valid base64")
 	}
 	rawID, rawSecret, ok := strings.Cut(string(plain), ":")
 	id, errID := url.QueryUnescape(rawID)
 	secret, errSecret := url.QueryUnescape(rawSecret)
-	if !ok || errID != nil || errSecret != nil || !clean(id) || !clean(secret) {
-		return credentials{}, badRequest("the Authorization field does not hold a form-encoded client and secret")
+	if !ok || errID != nil || errSecret != nil || !strict.Clean(id) || !strict.Clean(secret) {
+		return clients.Proof{}, badRequest("the Authorization field does not hold a form-encoded client and secret")
 	}
-	return credentials{id, secret}, nil
+	if secret == "" {
+		return clients.Proof{}, invalidClient()
+	}
+	return clients.Proof{Method: clients.Basic, ID: id, Secret: secret}, nil
 }
 
-// bounded refuses what can be nobody's credentials before anything is looked
-// up.
-func (c credentials) bounded() (credentials, error) {
-	if c.id == "" || c.secret == "" || len(c.id) > idBytes || len(c.secret) > secretBytes {
-		return credentials{}, invalidClient()
+// asserted asks an assertion who it claims to be from; it is checked later.
+func asserted(raw string) (clients.Proof, error) {
+	id, err := token.AssertionClient(raw)
+	if err != nil {
+		return clients.Proof{}, invalidClient()
 	}
-	return c, nil
+	return clients.Proof{Method: clients.PrivateKeyJWT, ID: id, Assertion: raw}, nil
 }

@@ -1,111 +1,61 @@
 package oauth
 
 import (
+	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
+	strict "portcullis/authserver/internal/form"
 	"portcullis/authserver/internal/issue"
 )
 
 const (
-	// formBytes bounds the body of a token request. Ours have 150 bytes; an
-	// assertion of another issuer, in time, some thousands.
-	formBytes = 16 << 10
+	// formBytes bounds the body of a request. Ours have 150 bytes; one with an
+	// assertion and a subject token some thousands.
+	formBytes = 32 << 10
 	// formParams bounds how many parameters it has.
 	formParams = 32
 )
 
-// form is the body of a token request. Parameters without a value are as good
-// as absent (RFC 6749 3.2).
+// form is the body of a request, or the query of an authorization request.
 type form struct {
-	grantType, clientID, clientSecret, assertion, scope string
+	values strict.Values
 	// audiences are the values of audience and of resource (RFC 8707), the only
 	// parameters that may repeat.
 	audiences []string
 }
 
-// parameters are those that mean something here.
-func parameters() []string {
-	return []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "audience", "resource"}
+// get is a parameter's value; empty when it is absent or has none, which is the
+// same (RFC 6749 3.1 and 3.2).
+func (f form) get(name string) string { return f.values.Get(name) }
+
+// rules name the parameters that mean something here.
+func rules() strict.Rules {
+	return strict.Rules{Repeatable: []string{"audience", "resource"}, Most: formParams, Known: []string{
+		"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "audience", "resource",
+		"code", "redirect_uri", "code_verifier", "refresh_token",
+		"subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type",
+		"token", "token_type_hint",
+		"response_type", "response_mode", "state", "nonce", "code_challenge", "code_challenge_method", "prompt", "max_age", "request", "request_uri",
+		"id_token_hint", "post_logout_redirect_uri",
+	}}
 }
 
-// parseForm reads an application/x-www-form-urlencoded body. The standard
-// library's parser takes the first of two values where another takes the last,
-// and whoever stands between could check the one and we use the other; so what
-// is ambiguous is refused. The error is a *refusal.
-func parseForm(body string) (form, error) {
-	var f form
-	seen := make(map[string]bool, 8)
-	for params := 0; body != ""; params++ {
-		if params == formParams {
-			return form{}, badRequest("there are too many parameters")
+// parseForm reads application/x-www-form-urlencoded text. The error is a
+// *refusal.
+func parseForm(text string) (form, error) { return asForm(strict.Parse(text, rules())) }
+
+func asForm(values strict.Values, err error) (form, error) {
+	if err != nil {
+		no := badRequest(err.Error())
+		if errors.Is(err, strict.ErrTooLarge) {
+			no.status = http.StatusRequestEntityTooLarge
 		}
-		var pair string
-		pair, body, _ = strings.Cut(body, "&")
-		if strings.Contains(pair, ";") {
-			return form{}, badRequest("a parameter holds a raw semicolon: encode it as %3B")
-		}
-		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, errName := url.QueryUnescape(rawName)
-		value, errValue := url.QueryUnescape(rawValue)
-		if errName != nil || errValue != nil {
-			return form{}, badRequest("a parameter is not percent-encoded as it should be")
-		}
-		if !clean(name) || !clean(value) {
-			return form{}, badRequest("a parameter holds control characters or is not UTF-8")
-		}
-		if name == "" {
-			return form{}, badRequest("a parameter has no name")
-		}
-		if variant(name) {
-			return form{}, badRequest("names of parameters are written in lower case")
-		}
-		repeatable := name == "audience" || name == "resource"
-		if seen[name] && !repeatable {
-			return form{}, badRequest("a parameter stands twice")
-		}
-		seen[name] = true
-		if value != "" {
-			f.set(name, value)
-		}
+		return form{}, no
 	}
-	return f, nil
-}
-
-// set stores a parameter; those nobody knows are ignored (RFC 6749 3.2).
-func (f *form) set(name, value string) {
-	switch name {
-	case "grant_type":
-		f.grantType = value
-	case "client_id":
-		f.clientID = value
-	case "client_secret":
-		f.clientSecret = value
-	case "client_assertion", "client_assertion_type":
-		f.assertion = value
-	case "scope":
-		f.scope = value
-	case "audience", "resource":
-		f.audiences = append(f.audiences, value)
-	}
-}
-
-// variant tells whether name is one of ours but for its case; a reader that
-// folds case would see two parameters as one.
-func variant(name string) bool {
-	known := parameters()
-	return !slices.Contains(known, name) &&
-		slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) })
-}
-
-// clean tells whether text may go on into logs, keys and look-ups.
-func clean(text string) bool {
-	return utf8.ValidString(text) && strings.IndexFunc(text, func(c rune) bool { return c < 0x20 || c == 0x7f }) < 0
+	return form{values, slices.Concat(values["audience"], values["resource"])}, nil
 }
 
 func badRequest(description string) *refusal {
-	return &refusal{http.StatusBadRequest, string(issue.InvalidRequest), description}
+	return &refusal{status: http.StatusBadRequest, code: string(issue.InvalidRequest), description: description}
 }

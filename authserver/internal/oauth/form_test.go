@@ -1,29 +1,35 @@
 package oauth
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"portcullis/authserver/internal/clients"
+	strict "portcullis/authserver/internal/form"
+	"portcullis/authserver/token"
 )
 
 func TestAFormIsReadAsItStands(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		body string
-		want form
+		body      string
+		want      map[string]string
+		audiences []string
 	}{
-		"nothing":                       {"", form{}},
-		"all that is known":             {"grant_type=g&client_id=c&client_secret=s&scope=a+b&audience=x", form{grantType: "g", clientID: "c", clientSecret: "s", scope: "a b", audiences: []string{"x"}}},
-		"percent-encoding":              {"client%5fid=d%C3%A9mo%2B", form{clientID: "démo+"}},
-		"parameters nobody knows":       {"foo=bar&scope=a", form{scope: "a"}},
-		"a parameter without a value":   {"scope=&grant_type", form{}},
-		"audience and resource repeat":  {"audience=a&resource=b&audience=c", form{audiences: []string{"a", "b", "c"}}},
-		"a value that holds an = sign":  {"client_secret=a=b", form{clientSecret: "a=b"}},
-		"either parameter of assertion": {"client_assertion_type=t", form{assertion: "t"}},
+		"nothing":                      {"", nil, nil},
+		"all that is known":            {"grant_type=g&client_id=c&scope=a+b&audience=x", map[string]string{"grant_type": "g", "client_id": "c", "scope": "a b"}, []string{"x"}},
+		"percent-encoding":             {"client%5fid=d%C3%A9mo%2B", map[string]string{"client_id": "démo+"}, nil},
+		"parameters nobody knows":      {"foo=bar&scope=a", map[string]string{"scope": "a"}, nil},
+		"a parameter without a value":  {"scope=&grant_type", map[string]string{"scope": "", "grant_type": ""}, nil},
+		"audience and resource repeat": {"audience=a&resource=b&audience=c", nil, []string{"a", "c", "b"}},
+		"a value that holds an = sign": {"client_secret=a=b", map[string]string{"client_secret": "a=b"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,8 +37,13 @@ func TestAFormIsReadAsItStands(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(form{})); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+			for name, want := range c.want {
+				if got.get(name) != want {
+					t.Errorf("%s is %q, want %q", name, got.get(name), want)
+				}
+			}
+			if !slices.Equal(got.audiences, c.audiences) {
+				t.Errorf("audiences %q, want %q", got.audiences, c.audiences)
 			}
 		})
 	}
@@ -65,39 +76,72 @@ func TestAFormThatCanBeReadInTwoWaysIsRefused(t *testing.T) {
 	}
 }
 
+// of is a form with these parameters.
+func of(t *testing.T, body string) form {
+	t.Helper()
+	f, err := parseForm(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 func TestExactlyOneWayToAuthenticate(t *testing.T) {
 	t.Parallel()
 	const demo = "Basic ZGVtbzpzM2NyZXQ=" // demo:s3cret
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := token.NewClientKey(signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := key.Assertion("demo", "https://auth.test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwt := "client_assertion_type=" + url.QueryEscape(token.JWTBearer) + "&client_assertion=" + made
+	basic := func(id, secret string) clients.Proof {
+		return clients.Proof{Method: clients.Basic, ID: id, Secret: secret}
+	}
 	for name, c := range map[string]struct {
 		authorization []string
-		form          form
-		want          credentials
+		form          string
+		want          clients.Proof
 		code          string
 	}{
-		"basic":                               {[]string{demo}, form{}, credentials{"demo", "s3cret"}, ""},
-		"basic in capitals":                   {[]string{"BASIC ZGVtbzpzM2NyZXQ="}, form{}, credentials{"demo", "s3cret"}, ""},
-		"basic, form-encoded":                 {[]string{"Basic ZCUyQmU6cyUzQXM="}, form{}, credentials{"d+e", "s:s"}, ""}, // d%2Be:s%3As
-		"basic and its own client_id":         {[]string{demo}, form{clientID: "demo"}, credentials{"demo", "s3cret"}, ""},
-		"post":                                {nil, form{clientID: "demo", clientSecret: "s"}, credentials{"demo", "s"}, ""},
-		"basic and another client_id":         {[]string{demo}, form{clientID: "other"}, credentials{}, "invalid_request"},
-		"basic and post":                      {[]string{demo}, form{clientID: "demo", clientSecret: "s3cret"}, credentials{}, "invalid_request"},
-		"basic twice":                         {[]string{demo, demo}, form{}, credentials{}, "invalid_request"},
-		"basic and an assertion":              {[]string{demo}, form{assertion: "a"}, credentials{}, "invalid_request"},
-		"basic that is no base64":             {[]string{"Basic ZGVtbzpzM2NyZXQ"}, form{}, credentials{}, "invalid_request"},
-		"basic without a colon":               {[]string{"Basic ZGVtbw=="}, form{}, credentials{}, "invalid_request"},
-		"basic with a NUL":                    {[]string{"Basic ZGVtbwA6cw=="}, form{}, credentials{}, "invalid_request"},
-		"basic of 3 KiB":                      {[]string{"Basic " + strings.Repeat("A", 3<<10)}, form{}, credentials{}, "invalid_request"},
-		"basic without a secret":              {[]string{"Basic ZGVtbzo="}, form{}, credentials{}, "invalid_client"},
-		"bearer":                              {[]string{"Bearer abc"}, form{}, credentials{}, "invalid_client"},
-		"nothing":                             {nil, form{}, credentials{}, "invalid_client"},
-		"a client without a secret":           {nil, form{clientID: "demo"}, credentials{}, "invalid_client"},
-		"a secret without a client":           {nil, form{clientSecret: "s"}, credentials{}, "invalid_client"},
-		"an assertion, which we do not offer": {nil, form{clientID: "demo", assertion: "a"}, credentials{}, "invalid_client"},
-		"a secret of 600 characters":          {nil, form{clientID: "demo", clientSecret: strings.Repeat("s", 600)}, credentials{}, "invalid_client"},
+		"basic":                              {[]string{demo}, "", basic("demo", "s3cret"), ""},
+		"basic in capitals":                  {[]string{"BASIC ZGVtbzpzM2NyZXQ="}, "", basic("demo", "s3cret"), ""},
+		"basic, form-encoded":                {[]string{"Basic ZCUyQmU6cyUzQXM="}, "", basic("d+e", "s:s"), ""}, // d%2Be:s%3As
+		"basic and its own client_id":        {[]string{demo}, "client_id=demo", basic("demo", "s3cret"), ""},
+		"post":                               {nil, "client_id=demo&client_secret=s", clients.Proof{Method: clients.Post, ID: "demo", Secret: "s"}, ""},
+		"an assertion":                       {nil, jwt, clients.Proof{Method: clients.PrivateKeyJWT, ID: "demo", Assertion: made}, ""},
+		"an assertion and its own client_id": {nil, jwt + "&client_id=demo", clients.Proof{Method: clients.PrivateKeyJWT, ID: "demo", Assertion: made}, ""},
+		"a client_id alone, of a public one": {nil, "client_id=demo", clients.Proof{Method: clients.None, ID: "demo"}, ""},
+		"basic and another client_id":        {[]string{demo}, "client_id=other", clients.Proof{}, "invalid_request"},
+		"basic and post":                     {[]string{demo}, "client_id=demo&client_secret=s3cret", clients.Proof{}, "invalid_request"},
+		"basic twice":                        {[]string{demo, demo}, "", clients.Proof{}, "invalid_request"},
+		"basic and an assertion":             {[]string{demo}, jwt, clients.Proof{}, "invalid_request"},
+		"post and an assertion":              {nil, jwt + "&client_id=demo&client_secret=s", clients.Proof{}, "invalid_request"},
+		"an assertion of somebody else":      {nil, jwt + "&client_id=other", clients.Proof{}, "invalid_request"},
+		"an assertion without its type":      {nil, "client_assertion=" + made, clients.Proof{}, "invalid_request"},
+		"an assertion of another type":       {nil, "client_assertion_type=saml&client_assertion=" + made, clients.Proof{}, "invalid_request"},
+		"a type without an assertion":        {nil, "client_id=demo&client_assertion_type=" + url.QueryEscape(token.JWTBearer), clients.Proof{}, "invalid_request"},
+		"an assertion that is none":          {nil, "client_assertion_type=" + url.QueryEscape(token.JWTBearer) + "&client_assertion=a.b.c", clients.Proof{}, "invalid_client"},
+		"basic that is no base64":            {[]string{"Basic ZGVtbzpzM2NyZXQ"}, "", clients.Proof{}, "invalid_request"},
+		"basic without a colon":              {[]string{"Basic ZGVtbw=="}, "", clients.Proof{}, "invalid_request"},
+		"basic with a NUL":                   {[]string{"Basic ZGVtbwA6cw=="}, "", clients.Proof{}, "invalid_request"},
+		"basic of 3 KiB":                     {[]string{"Basic " + strings.Repeat("A", 3<<10)}, "", clients.Proof{}, "invalid_request"},
+		"basic without a secret":             {[]string{"Basic ZGVtbzo="}, "", clients.Proof{}, "invalid_client"},
+		"bearer":                             {[]string{"Bearer abc"}, "", clients.Proof{}, "invalid_client"},
+		"nothing":                            {nil, "", clients.Proof{}, "invalid_client"},
+		"a secret without a client":          {nil, "client_secret=s", clients.Proof{}, "invalid_client"},
+		"a secret of 600 characters":         {nil, "client_id=demo&client_secret=" + strings.Repeat("s", 600), clients.Proof{}, "invalid_client"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := readCredentials(http.Header{"Authorization": c.authorization}, c.form)
+			got, err := readProof(http.Header{"Authorization": c.authorization}, of(t, c.form))
 			code := ""
 			if err != nil {
 				code = err.(*refusal).code //nolint:errorlint,forcetypeassert // the only kind there is
@@ -107,6 +151,49 @@ func TestExactlyOneWayToAuthenticate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzAuthorization holds that whatever stands in the field, somebody is named
+// completely or nobody is.
+func FuzzAuthorization(f *testing.F) {
+	f.Add("Basic ZGVtbzpzM2NyZXQ=", "client_id=demo")
+	f.Add("basic ZCUyQmU6cyUzQXM=", "")
+	f.Add("Basic ZGVtbwA6cw==", "client_secret=s")
+	f.Add("Bearer a.b.c", "client_assertion=a&client_assertion_type=b")
+	f.Fuzz(func(t *testing.T, field, body string) {
+		got, err := parseForm(body)
+		if err != nil {
+			return
+		}
+		p, err := readProof(http.Header{"Authorization": {field}}, got)
+		if err != nil {
+			if _, ok := err.(*refusal); !ok || p != (clients.Proof{}) { //nolint:errorlint // a refusal is shown, anything else is not
+				t.Fatalf("%T with %+v", err, p)
+			}
+			return
+		}
+		if p.Method != clients.Basic || p.ID == "" || p.Secret == "" || len(p.ID) > idBytes || len(p.Secret) > secretBytes || !strict.Clean(p.ID) || !strict.Clean(p.Secret) {
+			t.Fatalf("%q proves %+v", field, p)
+		}
+	})
+}
+
+// FuzzRedirectURI holds that a redirect URI that is not registered is never one
+// that a browser would send elsewhere.
+func FuzzRedirectURI(f *testing.F) {
+	known := []string{"https://app.hotel.test/callback", "http://127.0.0.1/callback", "http://[::1]:7000/callback?a=b"}
+	for _, uri := range append(known, "http://127.0.0.1:65535/callback", "http://127.0.0.1:1@evil.test/callback", "http://127.0.0.1:/callback", "https://app.hotel.test/callback/..") {
+		f.Add(uri)
+	}
+	f.Fuzz(func(t *testing.T, uri string) {
+		if !registered(known, uri) || slices.Contains(known, uri) {
+			return
+		}
+		u, err := url.Parse(uri)
+		if err != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" || !loopback(u.Hostname()) || u.Path != "/callback" || strings.ContainsAny(uri, "\\@#") {
+			t.Fatalf("%q is taken for one of %q", uri, known)
+		}
+	})
 }
 
 // FuzzParseForm compares with the standard library's lenient parser: what we
@@ -129,12 +216,12 @@ func FuzzParseForm(f *testing.F) {
 			t.Fatalf("%q is accepted, but not by the standard library: %v", body, err)
 		}
 		for name, want := range map[string]string{
-			"grant_type": got.grantType, "client_id": got.clientID, "client_secret": got.clientSecret, "scope": got.scope,
+			"grant_type": got.get("grant_type"), "client_id": got.get("client_id"), "code": got.get("code"), "scope": got.get("scope"),
 		} {
 			if values.Get(name) != want || len(values[name]) > 1 {
 				t.Fatalf("%q: %s is %q, the standard library reads %q", body, name, want, values[name])
 			}
-			if !clean(want) {
+			if !strict.Clean(want) {
 				t.Fatalf("%q: %s holds control characters: %q", body, name, want)
 			}
 		}

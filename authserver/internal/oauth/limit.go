@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"hash/maphash"
 	"net/http"
 	"net/netip"
@@ -8,6 +9,9 @@ import (
 	"time"
 
 	"github.com/go-chi/httprate"
+
+	"portcullis/authserver/internal/clients"
+	"portcullis/authserver/internal/source"
 )
 
 const (
@@ -25,21 +29,28 @@ type payer struct {
 	// client is empty for the source as a whole.
 	client string
 	source netip.Addr
+	// method keeps what is asked by one method from what is asked by another: who
+	// guesses secrets must not keep the owner's assertions out.
+	method clients.Method
 }
 
 // limitSource bounds what one source may make us read.
-func (s *Server) limitSource() func(http.Handler) http.Handler {
-	return s.limit(s.cfg.Rate*sourceFactor, func(r *http.Request) payer { return payer{source: source(r)} })
+func (s *Server) limitSource(refuse refuser) func(http.Handler) http.Handler {
+	return s.limit(s.cfg.Rate*sourceFactor, refuse, func(r *http.Request) payer { return payer{source: source.Of(r)} })
 }
 
-// limitClient bounds what is asked in one client's name from one source. The
-// source belongs to the key, or anybody could use up the budget of a client
-// whose name they know.
+// limitClient bounds what is asked in one client's name from one source by one
+// method. The source belongs to the key, or anybody could use up the budget of a
+// client whose name they know.
 func (s *Server) limitClient() func(http.Handler) http.Handler {
-	return s.limit(s.cfg.Rate, func(r *http.Request) payer { return payer{asked(r).who.id, source(r)} })
+	return s.limit(s.cfg.Rate, s.refuseClient, func(r *http.Request) payer { return attempt(r, asked(r).who) })
 }
 
-func (s *Server) limit(rate int, key func(*http.Request) payer) func(http.Handler) http.Handler {
+// refuser answers a request that is refused: with JSON for a client, with a page
+// for a person.
+type refuser func(w http.ResponseWriter, r *http.Request, err error)
+
+func (s *Server) limit(rate int, refuse refuser, key func(*http.Request) payer) func(http.Handler) http.Handler {
 	// httprate hashes keys without a secret: a client name chosen for its hash
 	// could use up another's budget. Ours are hashed with one before.
 	seed := maphash.MakeSeed()
@@ -49,26 +60,36 @@ func (s *Server) limit(rate int, key func(*http.Request) payer) func(http.Handle
 		},
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}),
 		httprate.WithLimitHandler(func(w http.ResponseWriter, r *http.Request) {
-			s.refuse(w, r, "", &refusal{http.StatusTooManyRequests, codeBusy, "too many token requests: keep a token for its life"})
+			refuse(w, r, &refusal{
+				status: http.StatusTooManyRequests, code: codeBusy, description: "too many requests: keep a token for its life",
+			})
 		}),
-		httprate.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, err error) { s.refuse(w, r, "", err) }),
+		httprate.WithErrorHandler(refuse),
 	)
 }
 
-// source is the client's address: its /64 for IPv6, of which one machine has as
-// many addresses as it wants. No field of the request is believed.
-func source(r *http.Request) netip.Addr {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{} // one budget for all that cannot be told apart
+// patient refuses an attempt that comes too soon after failed ones: of the same
+// client, by the same method, from the same source. Nobody else waits.
+func (s *Server) patient(r *http.Request, who clients.Proof) error {
+	wait := s.backoff.Wait(attempt(r, who), s.now())
+	if wait <= 0 {
+		return nil
 	}
-	addr := at.Addr().Unmap().WithZone("")
-	if addr.Is4() || addr.IsLoopback() {
-		return addr
+	return &refusal{
+		status: http.StatusTooManyRequests, code: codeBusy, description: "too many attempts failed: wait before the next",
+		retry: strconv.Itoa(int(max(1, (wait+time.Second-1)/time.Second))),
 	}
-	prefix, err := addr.Prefix(64)
-	if err != nil {
-		return addr
+}
+
+// failed notes an attempt that proved nothing; faults of ours are no attempts.
+// Nor is an assertion: nobody guesses a signature, so that waiting would defend
+// nothing, and a neighbour's forgeries, or one replay, would keep the client out.
+func (s *Server) failed(r *http.Request, who clients.Proof, err error) {
+	if errors.Is(err, clients.ErrRefused) && who.Method != clients.PrivateKeyJWT {
+		s.backoff.Failed(attempt(r, who), s.now())
 	}
-	return prefix.Addr()
+}
+
+func attempt(r *http.Request, who clients.Proof) payer {
+	return payer{who.ID, source.Of(r), who.Method}
 }

@@ -19,18 +19,25 @@ const (
 type refusal struct {
 	status            int
 	code, description string
+	// reason is for the audit alone.
+	reason string
+	// retry is a Retry-After in seconds; empty for none.
+	retry string
 }
 
 func (r *refusal) Error() string { return r.code + ": " + r.description }
 
 // invalidClient is the one answer to all that fails to be a client.
 func invalidClient() *refusal {
-	return &refusal{http.StatusUnauthorized, codeInvalidClient, "client authentication failed"}
+	return &refusal{status: http.StatusUnauthorized, code: codeInvalidClient, description: "client authentication failed"}
 }
 
 func (r *refusal) write(w http.ResponseWriter) {
 	if r.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="token", charset="UTF-8"`)
+	}
+	if r.retry != "" {
+		w.Header().Set("Retry-After", r.retry)
 	}
 	writeJSON(w, r.status, struct {
 		Error       string `json:"error"`

@@ -1,68 +1,68 @@
 package oauth
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
-	"portcullis/authserver/internal/clients"
 	"portcullis/authserver/internal/issue"
+	"portcullis/authserver/token"
 )
 
-// token answers a question: who asks, by which grant, and what it gets.
-func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	q := asked(r)
-	client, err := s.cfg.Clients.Authenticate(r.Context(), q.who.id, q.who.secret)
-	if err != nil {
-		if errors.Is(err, clients.ErrRefused) {
-			err = invalidClient()
-		}
-		s.refuse(w, r, "", err)
-		return
-	}
-	switch q.form.grantType {
+// token answers a token request by its grant.
+func (s *Server) token(w http.ResponseWriter, r *http.Request, client issue.Client, f form) error {
+	switch f.get("grant_type") {
 	case issue.ClientCredentialsGrant:
-	case "":
-		s.refuse(w, r, client.ID, badRequest("the parameter grant_type is missing"))
-		return
-	default:
-		s.refuse(w, r, client.ID, &refusal{http.StatusBadRequest, codeUnsupportedGrant, "the only grant_type is client_credentials"})
-		return
-	}
-	t, err := s.cfg.Tokens.ClientCredentials(r.Context(), issue.Request{
-		Client: client, Audiences: q.form.audiences, Scope: q.form.scope,
-	})
-	if err != nil {
-		if e, ok := errors.AsType[*issue.Error](err); ok {
-			err = &refusal{http.StatusBadRequest, string(e.Code), e.Description}
+		return s.clientCredentials(w, r, client, f)
+	case issue.AuthorizationCodeGrant:
+		if s.cfg.People != nil { // without, what is left of sign-ins waits for them
+			return s.redeem(w, r, client, f)
 		}
-		s.refuse(w, r, client.ID, err)
-		return
+	case issue.RefreshTokenGrant:
+		if s.cfg.People != nil {
+			return s.refresh(w, r, client, f)
+		}
+	case token.ExchangeGrant:
+		return s.exchange(w, r, client, f)
+	case "":
+		return badRequest("the parameter grant_type is missing")
 	}
-	s.requests.WithLabelValues("issued").Inc()
-	s.event(r, happening{Outcome: "success", Client: client.ID, TokenID: t.ID, Audience: t.Audience,
-		Scopes: t.Scopes, Expires: stamp(t.Expires)})
-	writeJSON(w, http.StatusOK, struct {
-		Token   string `json:"access_token"`
-		Type    string `json:"token_type"`
-		Expires int    `json:"expires_in"`
-		Scope   string `json:"scope,omitempty"`
-	}{t.Value, "Bearer", int(t.Lifetime.Seconds()), strings.Join(t.Scopes, " ")})
+	return &refusal{
+		status: http.StatusBadRequest, code: codeUnsupportedGrant,
+		description: "the grant_type must be client_credentials, authorization_code, refresh_token or " + token.ExchangeGrant,
+	}
 }
 
-// refuse answers with err, which is shown only if it is a *refusal; anything
-// else is a fault of ours. client is the one that has authenticated, if any:
-// what did not may be a secret typed into the wrong field, so it is not
-// recorded.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, client string, err error) {
-	no, ok := errors.AsType[*refusal](err)
-	if !ok {
-		// The cause is ours: a database, a key. Neither holds what was sent.
-		s.log.Error("a token request failed", "request_id", requestID(r), "error", fmt.Sprint(err))
-		no = &refusal{http.StatusInternalServerError, codeFault, ""}
+func (s *Server) clientCredentials(w http.ResponseWriter, r *http.Request, client issue.Client, f form) error {
+	t, err := s.cfg.Tokens.ClientCredentials(r.Context(), issue.Request{Client: client, Audiences: f.audiences, Scope: f.get("scope")})
+	if err != nil {
+		return err
 	}
-	s.requests.WithLabelValues(no.code).Inc()
-	s.event(r, happening{Outcome: "failure", Client: client, Error: no.code})
-	no.write(w)
+	return s.give(w, r, client, tokenAnswer{token: t}, issue.ClientCredentialsGrant)
+}
+
+// tokenAnswer is a successful answer of RFC 6749 5.1, with what other standards
+// add.
+type tokenAnswer struct {
+	token                    issue.Token
+	refresh, idToken, issued string
+}
+
+// give records that a token was issued, and hands it over.
+func (s *Server) give(w http.ResponseWriter, r *http.Request, client issue.Client, a tokenAnswer, grant string) error {
+	if err := s.record(r, issued(client, grant, a.token)); err != nil {
+		return err
+	}
+	s.requests.WithLabelValues("issued").Inc()
+	writeJSON(w, http.StatusOK, struct {
+		Token     string `json:"access_token"`
+		Issued    string `json:"issued_token_type,omitempty"`
+		Type      string `json:"token_type"`
+		ExpiresIn int    `json:"expires_in"`
+		Scope     string `json:"scope,omitempty"`
+		Refresh   string `json:"refresh_token,omitempty"`
+		ID        string `json:"id_token,omitempty"`
+	}{
+		a.token.Value, a.issued, "Bearer", int(a.token.Lifetime.Seconds()), strings.Join(a.token.Scopes, " "), a.refresh, a.idToken,
+	})
+	return nil
 }

@@ -9,7 +9,10 @@ import (
 // migrations bring the schema from version i to i+1. One that has been
 // released never changes.
 func migrations() []string {
-	return []string{`
+	return []string{clientsSchema, keysSchema, oauthSchema, peopleSchema}
+}
+
+const clientsSchema = `
 CREATE TABLE signing_keys (
 	id        TEXT PRIMARY KEY,
 	algorithm TEXT NOT NULL,
@@ -28,8 +31,7 @@ CREATE TABLE disabled_clients (
 	client   TEXT PRIMARY KEY,
 	disabled INTEGER NOT NULL
 ) STRICT;
-`}
-}
+`
 
 // migrate applies what is missing, each migration and its version number in one
 // transaction, so that a process killed in between starts again where it was.

@@ -1,7 +1,9 @@
 // Package store is the token service's database: what may not be in git. It
-// holds the signing keys, the digests of client secrets and which clients were
-// disabled, in one SQLite file that only its owner can read. It decides
-// nothing.
+// holds the signing keys, the digests of client secrets, which clients were
+// disabled, the sign-ins that codes and refresh tokens belong to, and what was
+// revoked, in one SQLite file that only its owner can read. Of a code, a
+// refresh token or an assertion only a hash is kept, of an access token
+// nothing. It decides nothing but what must be decided once.
 package store
 
 import (
@@ -14,7 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+	"modernc.org/sqlite"
 )
 
 // File is the name of the database in its folder.
@@ -29,10 +31,15 @@ const (
 )
 
 // Store is the open database. Reads go to a pool that cannot write; writes go
-// one after another. It is safe for concurrent use, also by several processes.
+// one after another, many to a commit. It is safe for concurrent use, also by
+// several processes.
 type Store struct {
+	path        string
 	read, write *sql.DB
-	lookUp      *sql.Stmt
+	writer      *writer
+	watch       watch
+	// What requests run often is compiled once.
+	lookUp, addAssertion *sql.Stmt
 }
 
 // Open opens the database in the folder dir and makes both when they are not
@@ -42,16 +49,23 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	if err := prepare(path); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	s := &Store{}
+	s := &Store{path: path}
 	var err error
 	if s.write, err = open(path, 1, "_txlock=immediate"); err == nil {
 		s.read, err = open(path, readers, "_pragma=query_only(1)")
 	}
 	if err == nil {
+		s.writer = startWriter(s.write)
 		err = s.migrate(ctx)
 	}
 	if err == nil {
+		s.watch.db, err = open(path, 1, "_pragma=query_only(1)")
+	}
+	if err == nil {
 		s.lookUp, err = s.read.PrepareContext(ctx, lookUpSQL)
+	}
+	if err == nil {
+		s.addAssertion, err = s.write.PrepareContext(ctx, addAssertionSQL)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the database %q: %w", path, err), s.Close())
@@ -92,30 +106,14 @@ func open(path string, connections int, extra string) (*sql.DB, error) {
 	// there after a power cut.
 	dsn := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)&%s",
 		(&url.URL{Path: absolute}).EscapedPath(), busyTimeout.Milliseconds(), extra)
-	db, err := sql.Open("sqlite", dsn)
+	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
+	db := sql.OpenDB(steadyConnector{connector})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
-}
-
-// change runs do in the one write transaction that can exist at a time and
-// commits when it returns nil. The lock is taken before do reads anything.
-func (s *Store) change(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin a write: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // a no-op once committed
-	if err := do(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit a write: %w", err)
-	}
-	return nil
 }
 
 // Ready says whether the database answers.
@@ -126,11 +124,17 @@ func (s *Store) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the database once running statements have ended.
+// Close runs the changes that wait and closes the database once running
+// statements have ended. It may be repeated.
 func (s *Store) Close() error {
-	var errs []error
-	if s.lookUp != nil {
-		errs = append(errs, s.lookUp.Close())
+	if s.writer != nil {
+		s.writer.close()
+	}
+	errs := []error{s.watch.close()}
+	for _, stmt := range []*sql.Stmt{s.lookUp, s.addAssertion} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
 	}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {

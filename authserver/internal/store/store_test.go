@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"portcullis/authserver/internal/keyring"
 	"portcullis/authserver/internal/store"
 )
 
@@ -25,13 +24,13 @@ func open(t *testing.T, dir string) *store.Store {
 	return s
 }
 
-func account(t *testing.T, s *store.Store, client string) store.Account {
+func credentials(t *testing.T, s *store.Store, client string) store.Credentials {
 	t.Helper()
-	a, err := s.Account(t.Context(), client)
+	c, err := s.Credentials(t.Context(), client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	return c
 }
 
 func TestOnlyTheOwnerCanReadTheDatabase(t *testing.T) {
@@ -90,31 +89,6 @@ func TestADatabaseOfANewerProgramIsRefused(t *testing.T) {
 	}
 }
 
-func TestSigningKeysSurviveARestart(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, dir)
-	first, err := keyring.New(keyring.Config{Storage: s})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	second, err := keyring.New(keyring.Config{Storage: open(t, dir)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, b := first.Signer().ID, second.Signer().ID; a != b {
-		t.Errorf("key %q after a restart, want %q", b, a)
-	}
-	keys, err := open(t, dir).Keys(t.Context())
-	if err != nil || len(keys) != 1 {
-		t.Fatalf("%d keys: %v", len(keys), err)
-	}
-	if err := open(t, dir).AddKey(t.Context(), keys[0]); err == nil {
-		t.Error("the same key was stored twice")
-	}
-}
-
 func TestAClientHasAtMostItsTwoNewestSecrets(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
@@ -126,13 +100,13 @@ func TestAClientHasAtMostItsTwoNewestSecrets(t *testing.T) {
 	if err := s.AddSecret(t.Context(), "search", "other", time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if got := account(t, s, "demo").Digests; got != [2]string{"d3", "d2"} {
+	if got := credentials(t, s, "demo").Digests; got != [2]string{"d3", "d2"} {
 		t.Errorf("demo has %q, want its two newest", got)
 	}
-	if got := account(t, s, "search").Digests; got != [2]string{"other", ""} {
+	if got := credentials(t, s, "search").Digests; got != [2]string{"other", ""} {
 		t.Errorf("search has %q, want its own one", got)
 	}
-	if got := account(t, s, "nobody"); got != (store.Account{}) {
+	if got := credentials(t, s, "nobody"); got != (store.Credentials{}) {
 		t.Errorf("nobody has %+v, want nothing", got)
 	}
 }
@@ -145,7 +119,7 @@ func TestDisablingAClientCanBeRepeatedAndUndone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !account(t, s, "demo").Disabled || account(t, s, "search").Disabled {
+	if !credentials(t, s, "demo").Disabled || credentials(t, s, "search").Disabled {
 		t.Error("demo is not disabled, or search is")
 	}
 	for range 2 {
@@ -153,7 +127,7 @@ func TestDisablingAClientCanBeRepeatedAndUndone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if account(t, s, "demo").Disabled {
+	if credentials(t, s, "demo").Disabled {
 		t.Error("demo is still disabled")
 	}
 }
@@ -172,7 +146,7 @@ func TestTwoProcessesMayStoreSecretsAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := account(t, open(t, dir), "demo").Digests; got[0] == "" || got[1] == "" {
+	if got := credentials(t, open(t, dir), "demo").Digests; got[0] == "" || got[1] == "" {
 		t.Errorf("demo has %q, want two secrets", got)
 	}
 }

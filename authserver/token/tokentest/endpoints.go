@@ -6,20 +6,27 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"portcullis/authserver/internal/issue"
+	"portcullis/authserver/token"
 )
 
 // Client registers a client that may have tokens for audience with scopes,
-// living for lifetime (0: the usual five minutes).
+// living for lifetime (0: the usual five minutes), for itself and in exchange
+// for another's. Calling it again adds an audience, or replaces the one of that
+// name; the secret and the lifetime are those of the last call.
 func (i *Issuer) Client(id, secret, audience string, lifetime time.Duration, scopes ...string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	audiences := slices.DeleteFunc(slices.Clone(i.clients[id].client.Audiences), func(a issue.Audience) bool {
+		return a.Name == audience
+	})
 	i.clients[id] = registration{secret, issue.Client{
-		ID: id, Grants: []string{issue.ClientCredentialsGrant}, Lifetime: lifetime,
-		Audiences: []issue.Audience{{Name: audience, Scopes: scopes}},
+		ID: id, Grants: []string{issue.ClientCredentialsGrant, issue.TokenExchangeGrant}, Lifetime: lifetime,
+		Audiences: append(audiences, issue.Audience{Name: audience, Scopes: scopes}),
 	}}
 }
 
@@ -52,7 +59,7 @@ func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, set)
 }
 
-// token is the client credentials grant with client_secret_basic.
+// token is the token endpoint, with client_secret_basic.
 func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 	id, secret, _ := r.BasicAuth()
 	id, _ = url.QueryUnescape(id) // RFC 6749 2.3.1 encodes both before Basic does
@@ -65,25 +72,48 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
-	if err := r.ParseForm(); err != nil || r.PostForm.Get("grant_type") != issue.ClientCredentialsGrant {
-		answer(w, http.StatusBadRequest, map[string]any{"error": "unsupported_grant_type"})
+	if err := r.ParseForm(); err != nil {
+		answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
 		return
 	}
-	t, err := issuer.ClientCredentials(r.Context(), issue.Request{
-		Client: known.client, Audiences: r.PostForm["audience"], Scope: r.PostForm.Get("scope"),
-	})
+	switch r.PostForm.Get("grant_type") {
+	case issue.ClientCredentialsGrant:
+		t, err := issuer.ClientCredentials(r.Context(), request(r, known.client))
+		give(w, t, err, "")
+	case token.ExchangeGrant:
+		i.exchange(w, r, issuer, known.client)
+	default:
+		answer(w, http.StatusBadRequest, map[string]any{"error": "unsupported_grant_type"})
+	}
+}
+
+func request(r *http.Request, client issue.Client) issue.Request {
+	return issue.Request{Client: client, Audiences: r.PostForm["audience"], Scope: r.PostForm.Get("scope")}
+}
+
+// give answers with a token, of this issued_token_type if that is not empty, or
+// with why there is none.
+func give(w http.ResponseWriter, t issue.Token, err error, kind string) {
 	if refusal, ok := errors.AsType[*issue.Error](err); ok {
-		answer(w, http.StatusBadRequest, map[string]any{"error": refusal.Code, "error_description": refusal.Description})
+		refuse(w, refusal)
 		return
 	}
 	if err != nil {
 		answer(w, http.StatusInternalServerError, map[string]any{"error": "server_error"})
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{
+	body := map[string]any{
 		"access_token": t.Value, "token_type": "Bearer", "expires_in": int(t.Lifetime.Seconds()),
 		"scope": strings.Join(t.Scopes, " "),
-	})
+	}
+	if kind != "" {
+		body["issued_token_type"] = kind
+	}
+	answer(w, http.StatusOK, body)
+}
+
+func refuse(w http.ResponseWriter, refusal *issue.Error) {
+	answer(w, http.StatusBadRequest, map[string]any{"error": refusal.Code, "error_description": refusal.Description})
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -5,6 +5,7 @@
 package tokentest
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -31,16 +32,19 @@ type Issuer struct {
 	// URL is the issuer's own, as it stands in iss.
 	URL string
 
-	t       testing.TB
-	server  *httptest.Server
-	fetches atomic.Int64
-	asked   atomic.Int64
-	down    atomic.Bool
+	t         testing.TB
+	server    *httptest.Server
+	fetches   atomic.Int64
+	asked     atomic.Int64
+	exchanges atomic.Int64
+	down      atomic.Bool
+	revoked   feed
 
-	mu      sync.Mutex
-	ring    *keyring.Ring
-	issuer  *issue.Issuer
-	clients map[string]registration
+	mu       sync.Mutex
+	ring     *keyring.Ring
+	issuer   *issue.Issuer
+	verifier *token.Verifier // of its own tokens, for any audience
+	clients  map[string]registration
 }
 
 type registration struct {
@@ -56,8 +60,13 @@ func New(t testing.TB) *Issuer {
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
 	mux.HandleFunc("GET /jwks", i.jwks)
 	mux.HandleFunc("POST /token", i.token)
+	mux.HandleFunc("GET /revocations", i.revocations)
+	i.revoked.begin()
 	i.server = httptest.NewTLSServer(i.gate(mux))
-	t.Cleanup(i.server.Close)
+	t.Cleanup(func() {
+		i.revoked.end() // a server waits for its streams
+		i.server.Close()
+	})
 	i.URL = i.server.URL
 	i.Rotate()
 	return i
@@ -79,9 +88,13 @@ func (i *Issuer) Verifier() *token.Verifier { return i.VerifierFor(Audience) }
 
 // VerifierFor accepts the issuer's tokens for another audience.
 func (i *Issuer) VerifierFor(audience string) *token.Verifier {
-	i.t.Helper()
 	cfg := i.Config()
 	cfg.Audience = audience
+	return i.verify(cfg)
+}
+
+func (i *Issuer) verify(cfg token.IssuerConfig) *token.Verifier {
+	i.t.Helper()
 	issuer, err := token.NewIssuer(cfg)
 	if err != nil {
 		i.t.Fatal(err)
@@ -101,17 +114,30 @@ func (i *Issuer) Rotate() {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	issuer, err := issue.New(issue.Config{Issuer: i.URL, Ring: ring})
+	issuer, err := issue.New(issue.Config{Issuer: i.URL, Ring: ring, Revoked: i.revoked.set.Revoked})
 	if err != nil {
 		i.t.Fatal(err)
 	}
+	verifier := i.own(ring)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.ring, i.issuer = ring, issuer
+	i.ring, i.issuer, i.verifier = ring, issuer, verifier
 }
 
-// Down makes the issuer break every connection without an answer.
-func (i *Issuer) Down() { i.down.Store(true) }
+// own verifies the tokens that ring has signed, whomever they are for.
+func (i *Issuer) own(ring *keyring.Ring) *token.Verifier {
+	return i.verify(token.IssuerConfig{
+		Name: "hotel", URL: i.URL, DangerouslyAnyAudience: true, Revocations: i.revoked.set,
+		Keys: func(context.Context) ([]byte, error) { return ring.JWKSJSON(), nil },
+	})
+}
+
+// Down makes the issuer break every connection without an answer, also those
+// that follow its revocations.
+func (i *Issuer) Down() {
+	i.down.Store(true)
+	i.revoked.wake()
+}
 
 // Up ends Down.
 func (i *Issuer) Up() { i.down.Store(false) }
@@ -121,6 +147,10 @@ func (i *Issuer) Fetches() int { return int(i.fetches.Load()) }
 
 // Asked counts the requests for a token, also those while down.
 func (i *Issuer) Asked() int { return int(i.asked.Load()) }
+
+// Exchanges counts the requests of known clients for a token in exchange for
+// another.
+func (i *Issuer) Exchanges() int { return int(i.exchanges.Load()) }
 
 // Mint signs a token that is good in every respect, changed by claims: a value
 // replaces the usual one, nil removes it. A nil map changes nothing.

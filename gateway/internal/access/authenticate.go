@@ -20,9 +20,6 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string, now time.Time) (*token.Principal, error)
 }
 
-// Realm is what challenges name (RFC 9110 section 11.5).
-const Realm = "portcullis"
-
 // Authenticate is the stage that turns a bearer token into a principal.
 type Authenticate struct {
 	verifier Verifier
@@ -40,7 +37,7 @@ func NewAuthenticate(v Verifier, issuers []string) (*Authenticate, error) {
 // Name is "authenticate".
 func (*Authenticate) Name() string { return "authenticate" }
 
-// Decide sets the principal, or denies with 401 and a challenge.
+// Decide sets the principal and its token, or denies with 401 and a challenge.
 func (a *Authenticate) Decide(tx *pipeline.Transaction) error {
 	raw, err := token.Bearer(tx.Request.Header)
 	if err != nil {
@@ -54,14 +51,14 @@ func (a *Authenticate) Decide(tx *pipeline.Transaction) error {
 		return challenge(problem.New(problem.InvalidToken, "").
 			Because(fmt.Errorf("issuer %q is not among those of the route: %q", p.Issuer, a.issuers)))
 	}
-	tx.Principal = p
+	tx.Principal, tx.Bearer = p, raw
 	return nil
 }
 
 // challenge adds the WWW-Authenticate field that belongs to a denial.
 func challenge(err error) error {
 	if p, ok := errors.AsType[*problem.Problem](err); ok {
-		return token.Challenge(p, Realm)
+		return token.Challenge(p, pipeline.Realm)
 	}
 	return err
 }

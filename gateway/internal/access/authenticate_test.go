@@ -52,7 +52,7 @@ func TestAuthenticate(t *testing.T) {
 			if p, ok := errors.AsType[*problem.Problem](err); ok {
 				code, got = p.Code, p.Header.Get("WWW-Authenticate")
 			}
-			if code != c.wantCode || got != c.wantChallenge || (tx.Principal != nil) != (c.wantCode == "") {
+			if code != c.wantCode || got != c.wantChallenge || (tx.Principal != nil) != (c.wantCode == "") || (tx.Bearer == good) != (c.wantCode == "") {
 				t.Errorf("got %v, challenge %q, principal %v; want %q, %q", err, got, tx.Principal, c.wantCode, c.wantChallenge)
 			}
 		})
@@ -82,7 +82,7 @@ func TestAVerifierThatCannotTellLetsNobodyIn(t *testing.T) {
 			r.Header.Set("Authorization", "Bearer x")
 			tx := &pipeline.Transaction{Request: r, Start: time.Now()}
 			got := stage.Decide(tx)
-			if !errors.Is(got, failure) || tx.Principal != nil {
+			if !errors.Is(got, failure) || tx.Principal != nil || tx.Bearer != "" {
 				t.Errorf("got %v, principal %v", got, tx.Principal)
 			}
 			if p, ok := errors.AsType[*problem.Problem](got); ok && p.Header.Get("WWW-Authenticate") != "" {

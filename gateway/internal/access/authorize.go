@@ -67,7 +67,7 @@ func (a *Authorize) Decide(tx *pipeline.Transaction) error {
 		}
 	}
 	if lacking != nil {
-		return token.Challenge(problem.New(problem.InsufficientScope, ""), Realm, lacking...)
+		return token.Challenge(problem.New(problem.InsufficientScope, ""), pipeline.Realm, lacking...)
 	}
 	return problem.New(problem.Forbidden, "")
 }

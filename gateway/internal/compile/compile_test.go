@@ -121,6 +121,8 @@ func TestPartsLiveAsLongAsTheirDefinition(t *testing.T) {
 		"nothing":              {nil, ""},
 		"a route's timeout":    {[]string{"timeout: 3s", "timeout: 4s"}, ""},
 		"a limit's rate":       {[]string{"rate: 2/1h", "rate: 3/1h"}, ""},
+		"what it has revoked":  {[]string{"audience: https://api.hotel.test", "audience: https://api.hotel.test, revocations: {stale: 1m, then: deny}"}, "verifier"},
+		"whose token it gets":  {[]string{"{client: backend}", "{exchange: backend}"}, "upstream"},
 		"an issuer's audience": {[]string{"audience: https://api.hotel.test", "audience: other"}, "verifier"},
 		"an upstream's dial":   {[]string{"connect: 1s", "connect: 2s"}, "upstream"},
 		"a profile's bar":      {[]string{"inbound: 5", "inbound: 6"}, "inspector"},

@@ -45,10 +45,13 @@ type Config struct {
 	UpstreamTLS *tls.Config
 	// UpstreamMetrics counts attempts and breakers.
 	UpstreamMetrics *upstream.Metrics
-	// Credential gives the gateway's own token for an audience; the same one
-	// each time it is asked for the same audience.
-	Credential func(audience string) (upstream.Credential, error)
-	Log        *slog.Logger
+	// Credential gives the tokens of a kind for an audience; the same one each
+	// time it is asked for the same, so that tokens outlive a reload.
+	Credential func(kind upstream.Kind, audience string) (upstream.Credential, error)
+	// Follow makes what follows an issuer's revocations; the compiler runs it
+	// for as long as a snapshot needs it. Nil without an error follows nothing.
+	Follow func(Feed) (*token.Revocations, error)
+	Log    *slog.Logger
 }
 
 // Compiler compiles documents.
@@ -56,8 +59,8 @@ type Compiler struct{ config Config }
 
 // New returns a compiler.
 func New(c Config) (*Compiler, error) {
-	if c.Limits == nil || c.Gate == nil || c.Meter == nil || c.IssuerHTTP == nil || c.Credential == nil || c.Log == nil {
-		return nil, errors.New("compile: limits, gate, meter, issuer http, credential and log are all required")
+	if c.Limits == nil || c.Gate == nil || c.Meter == nil || c.IssuerHTTP == nil || c.Credential == nil || c.Follow == nil || c.Log == nil {
+		return nil, errors.New("compile: limits, gate, meter, issuer http, credential, follow and log are all required")
 	}
 	return &Compiler{config: c}, nil
 }
@@ -65,6 +68,7 @@ func New(c Config) (*Compiler, error) {
 // state is what one snapshot hands to the next.
 type state struct {
 	issuers    map[string]issuer
+	followers  map[Feed]*follower
 	verifier   *token.Verifier
 	verifierOf string // the issuers it stands for
 	upstreams  map[string]*upstream.Upstream
@@ -85,15 +89,10 @@ type build struct {
 // prev may be nil. The error holds every mistake; nothing of prev has changed
 // then.
 func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipeline.Snapshot, error) {
-	b := &build{Config: c.config, doc: doc, prev: &state{}, next: &state{
-		issuers: map[string]issuer{}, upstreams: map[string]*upstream.Upstream{},
+	b := &build{Config: c.config, doc: doc, prev: stateOf(prev), next: &state{
+		issuers: map[string]issuer{}, followers: map[Feed]*follower{}, upstreams: map[string]*upstream.Upstream{},
 		inspectors: map[waf.Profile]*waf.Inspector{}, capacities: map[string]*limit.Capacity{},
 	}}
-	if prev != nil {
-		if s, ok := prev.State.(*state); ok {
-			b.prev = s
-		}
-	}
 	if err := Servable(doc); err != nil {
 		b.mistakes = append(b.mistakes, err)
 	}
@@ -143,17 +142,11 @@ func Servable(doc *policy.Document) error {
 	return policy.Join(mistakes...)
 }
 
-// Retire lets go of what prev had and next does not have: its idle connections.
-// Requests under way keep theirs.
+// Retire lets go of what prev had and next does not have: its idle connections,
+// and revocations that nobody asks for any more. Requests under way keep theirs.
 func Retire(prev, next *pipeline.Snapshot) {
-	if prev == nil {
-		return
-	}
-	old, _ := prev.State.(*state)
-	now, _ := next.State.(*state)
-	if old == nil || now == nil {
-		return
-	}
+	old, now := stateOf(prev), stateOf(next)
+	stop(old, now)
 	for name, u := range old.upstreams {
 		if now.upstreams[name] != u {
 			u.Close()
@@ -163,6 +156,7 @@ func Retire(prev, next *pipeline.Snapshot) {
 
 // abandon closes what a failed compilation opened.
 func (b *build) abandon() {
+	stop(b.next, b.prev)
 	for name, u := range b.next.upstreams {
 		if b.prev.upstreams[name] != u {
 			u.Close()
@@ -172,18 +166,4 @@ func (b *build) abandon() {
 
 func (b *build) wrong(pos policy.Pos, code, what, hint string) {
 	b.mistakes = append(b.mistakes, b.doc.Excerpt(policy.At(pos, code, what, hint)))
-}
-
-// Upstreams tells how every endpoint of a snapshot stands, by upstream.
-func Upstreams(s *pipeline.Snapshot) map[string][]upstream.EndpointStatus {
-	all := map[string][]upstream.EndpointStatus{}
-	if s == nil {
-		return all
-	}
-	if st, ok := s.State.(*state); ok {
-		for name, u := range st.upstreams {
-			all[name] = u.Status()
-		}
-	}
-	return all
 }

@@ -12,12 +12,14 @@ import (
 	"testing/fstest"
 	"time"
 
+	"portcullis/authserver/token"
 	"portcullis/authserver/token/tokentest"
 	"portcullis/gateway/internal/limit"
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/upstream"
 	"portcullis/gateway/internal/waf"
 	"portcullis/policies/policy"
+	"portcullis/services/problem"
 )
 
 // small is a policy with one of everything.
@@ -26,7 +28,7 @@ hosts: [api.hotel.test]
 issuers:
   - {name: hotel, url: "${env:ISSUER}", audience: https://api.hotel.test}
 upstreams:
-  - {name: backend, endpoints: ["${env:BACKEND}"], credential: {audience: backend}, connect: 1s, breaker: {samples: 2, failures: 50%, window: 10s, open: 1m}}
+  - {name: backend, endpoints: ["${env:BACKEND}"], credential: {client: backend}, connect: 1s, breaker: {samples: 2, failures: 50%, window: 10s, open: 1m}}
 limits:
   - {name: per-source, by: source, rate: 1000000/1s}
   - {name: few, by: principal, rate: 2/1h, burst: 2}
@@ -46,8 +48,13 @@ type fixture struct {
 	issuer   *tokentest.Issuer
 	backend  *httptest.Server
 	compiler *Compiler
-	// noCredential makes every credential fail.
-	noCredential bool
+	// feed is where the issuer's revocations come from, for policies that
+	// follow them.
+	feed *feed
+	// noCredential makes every credential fail, noFeed every follower.
+	noCredential, noFeed bool
+	// failing, if set, runs before a credential fails.
+	failing func()
 }
 
 func newFixture(t testing.TB, backend http.HandlerFunc) *fixture {
@@ -58,15 +65,35 @@ func newFixture(t testing.TB, backend http.HandlerFunc) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.feed = newFeed(f.issuer)
 	own := credential("own-token")
+	f.issuer.Client("gateway", "secret", "backend", 0, "read", "write")
+	exchanger, err := token.NewExchanger(token.ExchangerConfig{
+		TokenURL: f.issuer.TokenURL(), ClientID: "gateway", Secret: func() (string, error) { return "secret", nil }, Audience: "backend", HTTP: f.issuer.HTTP(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.compiler, err = New(Config{
 		Limits: limits, Gate: waf.NewGate(0), Meter: func(string) pipeline.Meter { return meter{} },
 		IssuerHTTP: func(string) (*http.Client, error) { return f.issuer.HTTP(), nil },
-		Credential: func(string) (upstream.Credential, error) {
+		Credential: func(kind upstream.Kind, audience string) (upstream.Credential, error) {
 			if f.noCredential {
+				if f.failing != nil {
+					f.failing()
+				}
 				return nil, errors.New("there is no secret")
 			}
+			if kind == upstream.Exchange {
+				return exchanger, nil
+			}
 			return &own, nil
+		},
+		Follow: func(of Feed) (*token.Revocations, error) {
+			if f.noFeed {
+				return nil, errors.New("there is no token for its feed")
+			}
+			return f.feed.follow(of)
 		},
 		Log: slog.New(slog.DiscardHandler),
 	})
@@ -153,9 +180,13 @@ func (f *fixture) decide(s *pipeline.Snapshot, path, bearer string) string {
 }
 
 // forward sends a request on and gives the status that came back.
-func (f *fixture) forward(s *pipeline.Snapshot, path string) int {
+func (f *fixture) forward(s *pipeline.Snapshot, path string) int { return f.forwardAs(s, path, "") }
+
+// forwardAs does so for the holder of bearer, whom no stage has asked.
+func (f *fixture) forwardAs(s *pipeline.Snapshot, path, bearer string) int {
 	f.t.Helper()
-	tx := f.ask(s, path, "")
+	tx := f.ask(s, path, bearer)
+	tx.Bearer = bearer
 	defer tx.Done()
 	w := httptest.NewRecorder()
 	if _, err := tx.Route.Forward.Forward(w, tx); err != nil {
@@ -163,6 +194,14 @@ func (f *fixture) forward(s *pipeline.Snapshot, path string) int {
 		return 0
 	}
 	return w.Code
+}
+
+// code is a refusal's.
+func code(err error) string {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return string(p.Code)
+	}
+	return ""
 }
 
 func (f *fixture) mint() string {

@@ -18,8 +18,10 @@ import (
 
 // issuer is a compiled issuer beside what it was made of.
 type issuer struct {
-	config token.IssuerConfig
-	ca     string
+	config      token.IssuerConfig // without revocations, which change while they are compared
+	ca          string
+	revocations *token.Revocations
+	then        string
 	*token.Issuer
 }
 
@@ -44,14 +46,19 @@ func (b *build) verifier() {
 				cfg.Require[c.Name] = c.Value.V
 			}
 		}
+		revocations, err := b.follow(p)
+		if err != nil {
+			b.wrong(p.Revocations.Pos, CodeIssuer, fmt.Sprintf("issuer %q: %v", cfg.Name, err), "")
+			continue
+		}
 		kept, ok := b.prev.issuers[cfg.Name]
-		if !ok || kept.ca != p.CA.V || !reflect.DeepEqual(kept.config, cfg) {
-			made, err := b.issuer(cfg, p.CA.V)
+		if !ok || kept.ca != p.CA.V || kept.revocations != revocations || !reflect.DeepEqual(kept.config, cfg) {
+			made, err := b.issuer(cfg, p.CA.V, revocations)
 			if err != nil {
 				b.wrong(p.Pos, CodeIssuer, fmt.Sprintf("issuer %q: %v", cfg.Name, err), "")
 				continue
 			}
-			kept, fresh = issuer{config: cfg, ca: p.CA.V, Issuer: made}, true
+			kept, fresh = issuer{config: cfg, ca: p.CA.V, revocations: revocations, then: p.Revocations.Then.V, Issuer: made}, true
 		}
 		b.next.issuers[cfg.Name] = kept
 		all, names = append(all, kept.Issuer), append(names, cfg.Name)
@@ -71,12 +78,12 @@ func (b *build) verifier() {
 	b.next.verifier = v
 }
 
-func (b *build) issuer(cfg token.IssuerConfig, ca string) (*token.Issuer, error) {
+func (b *build) issuer(cfg token.IssuerConfig, ca string, revocations *token.Revocations) (*token.Issuer, error) {
 	client, err := b.IssuerHTTP(ca)
 	if err != nil {
 		return nil, err
 	}
-	cfg.HTTP = client
+	cfg.HTTP, cfg.Revocations = client, revocations
 	made, err := token.NewIssuer(cfg)
 	if err != nil {
 		return nil, err
@@ -98,10 +105,14 @@ func (b *build) upstreams() {
 			Breaker: upstream.BreakerConfig{Samples: p.Breaker.Samples.V, Failures: p.Breaker.Failures.V, Window: p.Breaker.Window.V, Open: p.Breaker.Open.V},
 			TLS:     b.UpstreamTLS, Log: b.Log, Metrics: b.UpstreamMetrics,
 		}
-		if p.Audience.Set {
-			credential, err := b.Credential(p.Audience.V)
+		kind, audience := upstream.Client, p.Client
+		if p.Exchange.Set {
+			kind, audience = upstream.Exchange, p.Exchange
+		}
+		if audience.Set {
+			credential, err := b.Credential(kind, audience.V)
 			if err != nil {
-				b.wrong(p.Audience.Pos, CodeUpstream, fmt.Sprintf("upstream %q: %v", cfg.Name, err), "")
+				b.wrong(audience.Pos, CodeUpstream, fmt.Sprintf("upstream %q: %v", cfg.Name, err), "")
 				continue
 			}
 			cfg.Credential = credential

@@ -15,4 +15,4 @@ func (meter) Observe(pipeline.Kind, int, time.Duration) {}
 // credential is a token that is always there.
 type credential string
 
-func (c *credential) Token(context.Context) (string, error) { return string(*c), nil }
+func (c *credential) Token(context.Context, string) (string, error) { return string(*c), nil }

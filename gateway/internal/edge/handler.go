@@ -95,6 +95,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p = problem.New(problem.BadGateway, "").Because(err)
 		}
 		x.out.decision.Problem = p
+		if status := p.Status(); status == http.StatusUnauthorized || status == http.StatusForbidden {
+			x.out.decision.Kind = pipeline.Deny // the token service, or the upstream, knows better than our stages
+		}
 		h.answer(w, x)
 		return
 	}

@@ -219,6 +219,39 @@ func TestHandlerAnswers(t *testing.T) {
 	}
 }
 
+// A refusal that comes after the stages is one all the same, and what is not
+// the caller's doing is none.
+func TestARefusalOfTheForwardIsADenialInTheEvent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err      error
+		decision string
+	}{
+		"the token cannot be exchanged any more":  {problem.New(problem.InvalidToken, ""), "deny"},
+		"the caller may not have the upstream":    {problem.New(problem.Forbidden, ""), "deny"},
+		"the token service is down":               {problem.New(problem.Unavailable, ""), "allow"},
+		"the client's body broke":                 {problem.New(problem.BadRequest, ""), "allow"},
+		"the upstream's answer cannot be relayed": {errors.New("no answer"), "allow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/", Forward: forwardFunc(func(_ http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+				tx.Bearer = "the caller's token"
+				return pipeline.Result{}, c.err
+			})})
+			raw(t, server, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			event := events.last(t)
+			inner := event["portcullis"].(map[string]any)
+			if inner["decision"] != c.decision || inner["stage"] != "forward" || event["event.outcome"] == "success" && c.decision == "deny" {
+				t.Errorf("the event says %v", event)
+			}
+			if strings.Contains(fmt.Sprint(event), "the caller's token") {
+				t.Errorf("the event holds the token: %v", event)
+			}
+		})
+	}
+}
+
 func TestOwnedHeadersNeverPass(t *testing.T) {
 	t.Parallel()
 	server, _ := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})

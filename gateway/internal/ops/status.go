@@ -17,10 +17,11 @@ import (
 type Config struct {
 	// Current gives the snapshot in force.
 	Current *pipeline.Current
-	// Upstreams and Reload give values that show as JSON: how endpoints and
-	// their breakers stand, and how the last reload went.
-	Upstreams, Reload func() any
-	Started           time.Time
+	// Upstreams, Issuers and Reload give values that show as JSON: how endpoints
+	// and their breakers stand, what is known to be revoked, and how the last
+	// reload went.
+	Upstreams, Issuers, Reload func() any
+	Started                    time.Time
 }
 
 // New serves GET /status; health, readiness and metrics are the chassis's.
@@ -46,6 +47,7 @@ type status struct {
 	Routes    []route        `json:"routes"`
 	WAFRules  map[string]int `json:"waf_rules"`
 	Upstreams any            `json:"upstreams"`
+	Issuers   any            `json:"issuers"`
 }
 
 type route struct {
@@ -58,7 +60,7 @@ type route struct {
 }
 
 func (c Config) status() status {
-	s := status{Build: chassis.Build(), Started: c.Started.UTC(), Policy: c.Reload(), Upstreams: c.Upstreams()}
+	s := status{Build: chassis.Build(), Started: c.Started.UTC(), Policy: c.Reload(), Upstreams: c.Upstreams(), Issuers: c.Issuers()}
 	snapshot := c.Current.Load()
 	if snapshot == nil {
 		return s

@@ -21,6 +21,7 @@ func page(t *testing.T, current *pipeline.Current) *httptest.Server {
 	server := httptest.NewServer(New(Config{
 		Current:   current,
 		Upstreams: func() any { return map[string]any{"search": []map[string]string{{"breaker": "open"}}} },
+		Issuers:   func() any { return map[string]any{"hotel": map[string]int{"entries": 3}} },
 		Reload: func() any {
 			return map[string]any{"version": "abc", "last_error": "routes/search.yaml:4:3: unknown key"}
 		},
@@ -61,7 +62,7 @@ func TestStatusTellsWhatIsInForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"version":"abc"`, `routes/search.yaml:4:3: unknown key`, `"breaker":"open"`, `"json-api":430`,
+		`"version":"abc"`, `routes/search.yaml:4:3: unknown key`, `"breaker":"open"`, `"hotel":{"entries":3}`, `"json-api":430`,
 		`"match":"GET /v1/hotels"`, `"stages":["authenticate","inspect"]`, `"reason":"cached"`,
 	} {
 		if !strings.Contains(string(text), want) {

@@ -2,6 +2,9 @@ package pipeline
 
 import "time"
 
+// Realm is what challenges of the gateway name (RFC 9110 section 11.5).
+const Realm = "portcullis"
+
 // Route is one compiled route: what it matches, the stages it runs and where
 // it goes. It is immutable.
 type Route struct {

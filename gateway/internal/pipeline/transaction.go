@@ -38,6 +38,10 @@ type Transaction struct {
 	Source netip.Addr
 	// Principal is who calls; nil until authenticate has run.
 	Principal *token.Principal
+	// Bearer is the token by which Principal is known, as it came: a secret.
+	// It is for an exchange and for nothing else; it stands in no event, log or
+	// error. Empty until authenticate has run.
+	Bearer string
 	// Body is the whole request body once a stage had to read it; nil before.
 	// A forwarder sends Body in place of Request.Body when Buffered is set.
 	Body     []byte

@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 func status(code int) string {
@@ -169,12 +171,17 @@ func TestTLSEndpointsAreVerified(t *testing.T) {
 
 func TestTheHotPathsAllocateLittle(t *testing.T) {
 	u, _ := New(Config{Name: "rooms", Endpoints: []string{"http://a:1"}, Credential: fixed("t")})
+	exchanging, _ := New(Config{Name: "rooms", Endpoints: []string{"http://a:1"}, Credential: exchanged("inner")})
+	own, others := newExchange(), newExchange()
+	own.upstream, own.ctx = u, context.Background()
+	others.upstream, others.ctx, others.tx = exchanging, own.ctx, &pipeline.Transaction{Bearer: "edge"}
 	header := http.Header{"Connection": {"keep-alive"}}
 	for name, c := range map[string]struct {
 		most float64
 		run  func()
 	}{
-		"the credential":     {0, func() { _, _ = u.authorization(context.Background()) }},
+		"the gateway's own":  {0, func() { _, _ = own.authorization() }},
+		"a caller's token":   {1, func() { _, _ = others.authorization() }}, // the field's value
 		"connection fields":  {0, func() { named(header) }},
 		"a valid trace":      {0, func() { validTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01") }},
 		"choice and breaker": {1, func() { _, _, done := u.pick(0); done(nil) }},

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,11 +10,6 @@ import (
 	"slices"
 	"time"
 )
-
-// Credential gives the access token the gateway presents to an upstream.
-type Credential interface {
-	Token(ctx context.Context) (string, error)
-}
 
 // Config is what an Upstream is made of.
 type Config struct {
@@ -32,7 +26,8 @@ type Config struct {
 	// TLS is for https endpoints: roots and the gateway's own certificate. Nil
 	// trusts the system's roots.
 	TLS *tls.Config
-	// Credential is nil when the gateway sends no token of its own.
+	// Credential is nil when the gateway sends no token. One that is an
+	// Exchanger is given the caller's.
 	Credential Credential
 	// Log hears of breakers that change.
 	Log *slog.Logger

@@ -165,7 +165,7 @@ func (x *exchange) recycle() {
 	x.phase, x.hints, x.before = asking, 0, 0
 	x.connections.Store(0)
 	x.writes.Store(0)
-	u.exchanges.Put(x)
+	u.idle.Put(x)
 }
 
 // enter moves on to another phase; from then on no hint is relayed. It reports

@@ -17,7 +17,7 @@ func (f forwarder) Forward(w pipeline.ResponseWriter, tx *pipeline.Transaction) 
 	if err != nil {
 		return pipeline.Result{}, err
 	}
-	x := f.exchanges.Get().(*exchange)
+	x := f.idle.Get().(*exchange)
 	x.upstream, x.w, x.tx, x.websocket = f.Upstream, w, tx, websocket
 	x.begin()
 	defer x.end()
@@ -35,16 +35,14 @@ func (f forwarder) Forward(w pipeline.ResponseWriter, tx *pipeline.Transaction) 
 
 // ask attaches the credential and tries endpoints until one has answered.
 func (x *exchange) ask() (*http.Response, error) {
-	authorization, err := x.upstream.authorization(x.ctx)
+	authorization, err := x.authorization()
 	if err != nil {
 		if gone := x.clientGone(); gone != nil {
 			return nil, gone
 		}
 		return nil, err
 	}
-	if err := x.compose(authorization); err != nil {
-		return nil, err
-	}
+	x.compose(authorization)
 	return x.tries()
 }
 

@@ -174,9 +174,12 @@ func front(t testing.TB, c Config, tune ...func(*gate)) *gate {
 
 func timeoutOf(d time.Duration) func(*gate) { return func(g *gate) { g.route.Timeout = d } }
 
-func as(subject, client string) func(*gate) {
+// as has the request authenticated by a token.
+func as(bearer, subject, client string) func(*gate) {
 	return func(g *gate) {
-		g.prep = func(tx *pipeline.Transaction) { tx.Principal = &token.Principal{Subject: subject, Client: client} }
+		g.prep = func(tx *pipeline.Transaction) {
+			tx.Principal, tx.Bearer = &token.Principal{Subject: subject, Client: client}, bearer
+		}
 	}
 }
 

@@ -33,11 +33,11 @@ func seen(t *testing.T, c Config, head string, tune ...func(*gate)) (*http.Reque
 
 type fixed string
 
-func (f fixed) Token(context.Context) (string, error) { return string(f), nil }
+func (f fixed) Token(context.Context, string) (string, error) { return string(f), nil }
 
 type broken struct{ err error }
 
-func (b broken) Token(context.Context) (string, error) { return "", b.err }
+func (b broken) Token(context.Context, string) (string, error) { return "", b.err }
 
 func TestTheEdgeTokenNeverTravelsAndOursDoes(t *testing.T) {
 	r, _ := seen(t, Config{Credential: fixed("inner")}, "Authorization: Bearer edge\r\nAuthorization: Bearer edge2\r\nCookie: a=b\r\n")
@@ -58,11 +58,11 @@ func TestWithoutACredentialNothingIsSent(t *testing.T) {
 	want(t, "an empty token", res.StatusCode, 503)
 }
 
-func TestIdentityFromOutsideIsReplaced(t *testing.T) {
+func TestIdentityFromOutsideIsRemoved(t *testing.T) {
 	r, _ := seen(t, Config{}, "Portcullis-Subject: root\r\nPortcullis-Client: root\r\nPortcullis-Anything: root\r\nX_User: root\r\nX-Forwarded-For: 6.6.6.6\r\n"+
-		"X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /evil\r\nForwarded: for=6.6.6.6\r\nX-Real-Ip: 6.6.6.6\r\nVia: 1.1 x\r\nX-Request-Id: evil\r\nX-Kept: 1\r\n", as("g-7", "demo"))
+		"X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /evil\r\nForwarded: for=6.6.6.6\r\nX-Real-Ip: 6.6.6.6\r\nVia: 1.1 x\r\nX-Request-Id: evil\r\nX-Kept: 1\r\n", as("edge", "g-7", "demo"))
 	for name, value := range map[string]string{
-		"Portcullis-Subject": "[g-7]", "Portcullis-Client": "[demo]", "Portcullis-Anything": "[]", "X_user": "[]", "X-Forwarded-For": "[192.0.2.7]",
+		"Portcullis-Subject": "[]", "Portcullis-Client": "[]", "Portcullis-Anything": "[]", "X_user": "[]", "X-Forwarded-For": "[192.0.2.7]",
 		"X-Forwarded-Proto": "[http]", "X-Forwarded-Host": "[Api.Test:8443]", "X-Forwarded-Prefix": "[]", "Forwarded": "[]", "X-Real-Ip": "[]", "Via": "[]",
 		"X-Request-Id": "[0123456789abcdef0123456789abcdef]", "X-Kept": "[1]",
 	} {
@@ -71,25 +71,13 @@ func TestIdentityFromOutsideIsReplaced(t *testing.T) {
 	if !strings.HasPrefix(r.Host, "127.0.0.1:") {
 		t.Errorf("host is %q, not the endpoint's", r.Host)
 	}
-	r, _ = seen(t, Config{}, "Portcullis-Subject: root\r\n")
-	want(t, "subject of nobody", r.Header["Portcullis-Subject"], "[]")
 }
 
 func TestConnectionCannotRemoveWhatWeAdd(t *testing.T) {
-	r, _ := seen(t, Config{Credential: fixed("inner")}, "Connection: Portcullis-Subject, X-Forwarded-For\r\nConnection: Authorization\r\n", as("g-7", "demo"))
-	want(t, "subject", r.Header.Get("Portcullis-Subject"), "g-7")
+	r, _ := seen(t, Config{Credential: fixed("inner")}, "Connection: X-Request-Id, X-Forwarded-For\r\nConnection: Authorization\r\n")
+	want(t, "request id", r.Header.Get("X-Request-Id"), "0123456789abcdef0123456789abcdef")
 	want(t, "source", r.Header.Get("X-Forwarded-For"), "192.0.2.7")
 	want(t, "authorization", r.Header.Get("Authorization"), "Bearer inner")
-}
-
-func TestASubjectThatAFieldCannotHoldIsRefused(t *testing.T) {
-	for name, subject := range map[string]string{"a line feed": "a\nb", "a space in front": " root", "a space behind": "root ", "not ASCII": "gäst"} {
-		t.Run(name, func(t *testing.T) {
-			r, res := seen(t, Config{}, "", as(subject, "demo"))
-			want(t, "request", r == nil, true)
-			want(t, "answer", res.StatusCode, 403)
-		})
-	}
 }
 
 func TestHopByHopFieldsStayOnTheirHop(t *testing.T) {

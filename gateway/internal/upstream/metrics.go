@@ -2,16 +2,20 @@ package upstream
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sony/gobreaker/v2"
+
+	"portcullis/services/problem"
 )
 
 // Metrics counts what upstreams do. One is made for the process and outlives
 // every policy.
 type Metrics struct {
-	attempts *prometheus.CounterVec
-	breaker  *prometheus.GaugeVec
+	attempts  *prometheus.CounterVec
+	breaker   *prometheus.GaugeVec
+	exchanges *prometheus.CounterVec
 }
 
 // NewMetrics registers the upstream metrics with r.
@@ -25,8 +29,13 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Name: "portcullis_breaker_state",
 			Help: "State of an endpoint's breaker: 0 closed, 1 half-open, 2 open.",
 		}, []string{"upstream", "endpoint"}),
+		exchanges: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portcullis_exchanges_total",
+			Help: "Requests whose token was to be exchanged, anew or from what is kept, by result: success, refused by the token service, " +
+				"failure when it could not be asked, disowned when the upstream refused the token that came of it.",
+		}, []string{"upstream", "result"}),
 	}
-	return m, errors.Join(r.Register(m.attempts), r.Register(m.breaker))
+	return m, errors.Join(r.Register(m.attempts), r.Register(m.breaker), r.Register(m.exchanges))
 }
 
 // endpointMeter holds the children of one endpoint, looked up once.
@@ -62,5 +71,37 @@ func (m endpointMeter) attempt(verdict error) {
 func (m endpointMeter) state(s gobreaker.State) {
 	if m.breaker != nil {
 		m.breaker.Set(float64(s))
+	}
+}
+
+// exchangeMeter counts the exchanges of one upstream; its children are looked
+// up once.
+type exchangeMeter struct{ success, refused, failure, disowned prometheus.Counter }
+
+func (m *Metrics) exchange(upstream string) exchangeMeter {
+	if m == nil {
+		return exchangeMeter{}
+	}
+	return exchangeMeter{
+		success:  m.exchanges.WithLabelValues(upstream, "success"),
+		refused:  m.exchanges.WithLabelValues(upstream, "refused"),
+		failure:  m.exchanges.WithLabelValues(upstream, "failure"),
+		disowned: m.exchanges.WithLabelValues(upstream, "disowned"),
+	}
+}
+
+// failed tells a "no" of the token service from having no answer.
+func (m exchangeMeter) failed(err error) {
+	if p, ok := errors.AsType[*problem.Problem](err); ok && p.Status() < http.StatusInternalServerError {
+		count(m.refused)
+		return
+	}
+	count(m.failure)
+}
+
+// count adds one, where metrics are kept.
+func count(c prometheus.Counter) {
+	if c != nil {
+		c.Inc()
 	}
 }

@@ -3,22 +3,22 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
-
-	"portcullis/services/problem"
 )
 
-// fieldsAdded is how many fields compose may add, by the slots below.
-const fieldsAdded = 8
+// fieldsAdded is how many fields may be added, by the slots below and this one.
+const (
+	fieldsAdded       = 7
+	slotAuthorization = 6
+)
 
 // compose makes the header and the body that every attempt sends.
-func (x *exchange) compose(authorization []string) error {
+func (x *exchange) compose(authorization []string) {
 	in := x.tx.Request.Header
 	h := x.header
 	connection := named(in)
@@ -50,11 +50,7 @@ func (x *exchange) compose(authorization []string) error {
 	}
 	x.forwarded()
 	x.trace(in)
-	if err := x.identify(); err != nil {
-		return err
-	}
 	x.body()
-	return nil
 }
 
 // set puts one value into slot i of the exchange's own memory, so that a field
@@ -91,36 +87,6 @@ func (x *exchange) trace(in http.Header) {
 	if parent := newTraceparent(x.tx.ID); parent != "" {
 		x.set(5, "Traceparent", parent)
 	}
-}
-
-// identify says for whom the request is made. A name that a service could read
-// in another way than we do, trimmed or cut, is refused.
-func (x *exchange) identify() error {
-	p := x.tx.Principal
-	if p == nil {
-		return nil
-	}
-	if !plain(p.Subject) || !plain(p.Client) {
-		return problem.New(problem.Forbidden, "").Because(errors.New("the principal's subject or client cannot be written as a header field"))
-	}
-	if p.Subject != "" {
-		x.set(6, "Portcullis-Subject", p.Subject)
-	}
-	if p.Client != "" {
-		x.set(7, "Portcullis-Client", p.Client)
-	}
-	return nil
-}
-
-// plain reports whether s passes through a header field unchanged: visible
-// ASCII, spaces only inside.
-func plain(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c > '~' || c == ' ' && (i == 0 || i == len(s)-1) {
-			return false
-		}
-	}
-	return true
 }
 
 // body settles what is sent after the header.

@@ -19,6 +19,9 @@ func (x *exchange) answer(res *http.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return x.tunnel(res)
 	}
+	if refused := x.disowned(res); refused != nil {
+		return refused
+	}
 	x.enter(copying)
 	h := x.w.Header()
 	if err := copyFields(h, res.Header); err != nil {

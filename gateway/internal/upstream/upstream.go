@@ -1,7 +1,7 @@
 // Package upstream sends allowed requests on: a named group of endpoints, each
 // behind a breaker, balanced round robin, reached through one http.Transport.
-// It attaches the gateway's own credential, keeps hop-by-hop and identity
-// fields on their side, and copies the answer back without buffering it.
+// It attaches the credential, keeps hop-by-hop and identity fields on their
+// side, and copies the answer back without buffering it.
 //
 // http.Transport reads some malformed answers leniently: Content-Length beside
 // Transfer-Encoding, folded fields, bare line feeds. It re-frames what it
@@ -23,8 +23,10 @@ type Upstream struct {
 	transport *http.Transport
 	turn      atomic.Uint64
 	bearer    atomic.Pointer[bearer]
+	exchanger Exchanger // the credential, where it exchanges the caller's token
+	exchanges exchangeMeter
 	buffers   sync.Pool // *[bufferSize]byte
-	exchanges sync.Pool // *exchange
+	idle      sync.Pool // *exchange
 }
 
 // New makes an upstream; it connects to nothing yet.
@@ -36,8 +38,11 @@ func New(c Config) (*Upstream, error) {
 	c.Previous = nil // an old policy must not be kept alive by the new one
 	c = c.withDefaults()
 	u := &Upstream{config: c, transport: newTransport(c)}
+	if exchanger, ok := c.Credential.(Exchanger); ok {
+		u.exchanger, u.exchanges = exchanger, c.Metrics.exchange(c.Name)
+	}
 	u.buffers.New = func() any { return new([bufferSize]byte) }
-	u.exchanges.New = func() any { return newExchange() }
+	u.idle.New = func() any { return newExchange() }
 	for _, raw := range c.Endpoints {
 		e := previous.keep(raw, c)
 		if e == nil {

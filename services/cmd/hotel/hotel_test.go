@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"portcullis/authserver/token"
 	"portcullis/certs"
-	"portcullis/services/hotel"
 )
 
 func TestAHundredGuestsWantTheLighthouse(t *testing.T) {
@@ -25,16 +25,18 @@ func TestAHundredGuestsWantTheLighthouse(t *testing.T) {
 	if hotels := s.found(client); !strings.Contains(fmt.Sprint(hotels), lighthouse) {
 		t.Fatalf("before anyone booked, %v were found", hotels)
 	}
-	bearer := s.gatewayToken("reservations")
+	bearers := make([]string, 100)
+	for i := range bearers {
+		bearers[i] = s.exchanged("reservations", fmt.Sprintf("g-%d", i), nil)
+	}
 	var won, lost atomic.Int64
 	var location atomic.Value
 	var guests sync.WaitGroup
-	for i := range 100 {
+	for i, bearer := range bearers {
 		guests.Go(func() {
-			guest := fmt.Sprintf("g-%d", i)
 			// A guest told to come later comes again, as people do.
 			for {
-				resp, body, err := s.send(client, request{http.MethodPost, s.reservations + "/v1/reservations", bearer, guest, booking()})
+				resp, body, err := s.send(client, request{http.MethodPost, s.reservations + "/v1/reservations", bearer, booking()})
 				switch {
 				case err != nil:
 					t.Error(err)
@@ -42,7 +44,7 @@ func TestAHundredGuestsWantTheLighthouse(t *testing.T) {
 					continue
 				case resp.StatusCode == http.StatusCreated:
 					won.Add(1)
-					location.Store([2]string{guest, resp.Header.Get("Location")})
+					location.Store([2]string{bearer, resp.Header.Get("Location")})
 				case resp.StatusCode == http.StatusConflict:
 					lost.Add(1)
 				default:
@@ -62,7 +64,7 @@ func TestAHundredGuestsWantTheLighthouse(t *testing.T) {
 		}
 	}
 	winner := location.Load().([2]string)
-	resp, _ := s.status(client, request{http.MethodDelete, s.reservations + winner[1], bearer, winner[0], ""})
+	resp, _ := s.status(client, request{http.MethodDelete, s.reservations + winner[1], winner[0], ""})
 	if resp.StatusCode != http.StatusNoContent {
 		t.Errorf("cancelling answered %d", resp.StatusCode)
 	}
@@ -74,7 +76,7 @@ func TestAHundredGuestsWantTheLighthouse(t *testing.T) {
 		if code != 0 || !strings.Contains(events, `"url.path"`) {
 			t.Errorf("%s ended with %d, its events were %.200q", name, code, events)
 		}
-		if strings.Contains(events, bearer) || strings.Contains(events, "quiet room") {
+		if strings.Contains(events, bearers[0]) || strings.Contains(events, "quiet room") {
 			t.Errorf("the events of %s hold a token or a body", name)
 		}
 	}
@@ -84,8 +86,8 @@ func TestWhoMayCallAService(t *testing.T) {
 	s := newSystem(t)
 	s.start("search")
 	s.start("reservations")
-	page := func(bearer, guest string) request {
-		return request{http.MethodGet, s.search + "/v1/hotels/h-1", bearer, guest, ""}
+	page := func(bearer string) request {
+		return request{http.MethodGet, s.search + "/v1/hotels/h-1", bearer, ""}
 	}
 	t.Run("a peer without a certificate is refused at the handshake", func(t *testing.T) {
 		reloader, err := certs.NewClient(certs.ClientConfig{Files: certs.Files{CA: s.files["gateway"].CA}})
@@ -114,27 +116,92 @@ func TestWhoMayCallAService(t *testing.T) {
 		}
 		files.CA = s.files["gateway"].CA
 		s.files["stranger"] = files
-		if resp, _, err := s.send(s.client("stranger"), page(s.gatewayToken("search"), "")); err == nil {
+		if resp, _, err := s.send(s.client("stranger"), page(s.exchanged("search", "g-7", nil))); err == nil {
 			t.Errorf("search answered %d", resp.StatusCode)
 		}
 	})
 	for name, c := range map[string]struct {
-		client, bearer, guest string
-		status                int
+		client, bearer string
+		status         int
 	}{
-		"the gateway with its token gets in":              {"gateway", s.gatewayToken("search"), "g-7", http.StatusOK},
-		"a token for the neighbour does not":              {"gateway", s.gatewayToken("reservations"), "g-7", http.StatusUnauthorized},
-		"a certificate without a token does not":          {"gateway", "", "", http.StatusUnauthorized},
-		"the gateway's token in other hands names nobody": {"reservations", s.gatewayToken("search"), "g-7", http.StatusForbidden},
-		"nor may a client that is no delegate": {
-			"gateway", s.issuer.Mint(map[string]any{"aud": "search", "client_id": "demo", "scope": hotel.ScopeSearchRead}), "g-7", http.StatusForbidden,
-		},
+		"the gateway with a guest's token gets in":      {"gateway", s.exchanged("search", "g-7", nil), http.StatusOK},
+		"a token for the neighbour does not":            {"gateway", s.exchanged("reservations", "g-7", nil), http.StatusUnauthorized},
+		"a certificate without a token does not":        {"gateway", "", http.StatusUnauthorized},
+		"the gateway's token in other hands is useless": {"reservations", s.exchanged("search", "g-7", nil), http.StatusForbidden},
+		"so is another client's token in the gateway's": {"gateway", s.exchanged("search", "g-7", map[string]any{"client_id": "demo"}), http.StatusForbidden},
+		"whoever acts, the client counts":               {"reservations", s.exchanged("search", "g-7", map[string]any{"act": map[string]any{"sub": "reservations"}}), http.StatusForbidden},
+		"a subject named like a client is no client":    {"reservations", s.exchanged("search", "reservations", nil), http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if resp, body := s.status(s.client(c.client), page(c.bearer, c.guest)); resp.StatusCode != c.status {
+			if resp, body := s.status(s.client(c.client), page(c.bearer)); resp.StatusCode != c.status {
 				t.Errorf("status %d, want %d: %s", resp.StatusCode, c.status, body)
 			}
 		})
+	}
+}
+
+// The field once named the guest; now it is a word from outside like any other.
+func TestTheTokenAloneSaysWhoTheGuestIs(t *testing.T) {
+	s := newSystem(t)
+	s.start("search")
+	s.start("reservations")
+	client := s.client("gateway")
+	guest, other := s.exchanged("reservations", "g-7", nil), s.exchanged("reservations", "g-9", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.reservations+"/v1/reservations", strings.NewReader(booking()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, value := range map[string]string{
+		"Authorization": "Bearer " + guest, "Content-Type": "application/json", "Portcullis-Subject": "g-9", "Portcullis-Client": "root",
+	} {
+		r.Header.Set(field, value)
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("booking answered %d", resp.StatusCode)
+	}
+	booked := s.reservations + resp.Header.Get("Location")
+	for bearer, want := range map[string]int{guest: http.StatusOK, other: http.StatusNotFound} {
+		if resp, body := s.status(client, request{http.MethodGet, booked, bearer, ""}); resp.StatusCode != want {
+			t.Errorf("status %d, want %d: %s", resp.StatusCode, want, body)
+		}
+	}
+}
+
+// The services hear of it themselves: one that is revoked after the gateway has
+// let it through is refused all the same.
+func TestARevokedTokenIsRefusedByEveryService(t *testing.T) {
+	s := newSystem(t)
+	s.start("search")
+	s.start("reservations")
+	client := s.client("gateway")
+	urls := map[string]string{"search": s.search + "/v1/hotels/h-1", "reservations": s.reservations + "/v1/reservations/r-none"}
+	status := func(service, guest string) int {
+		resp, _ := s.status(client, request{http.MethodGet, urls[service], s.exchanged(service, guest, nil), ""})
+		return resp.StatusCode
+	}
+	before := map[string]int{}
+	for service := range urls {
+		if before[service] = status(service, "g-7"); before[service] == http.StatusUnauthorized {
+			t.Fatalf("%s refuses a good token", service)
+		}
+	}
+	s.issuer.Revoke(token.Revocation{Kind: token.RevokeToken, Value: "token-of-g-7"}) // from which the others were made
+	for service := range urls {
+		again := time.NewTicker(5 * time.Millisecond)
+		defer again.Stop()
+		for end := time.Now().Add(20 * time.Second); status(service, "g-7") != http.StatusUnauthorized; <-again.C {
+			if time.Now().After(end) {
+				t.Fatalf("%s still takes the token", service)
+			}
+		}
+		if got := status(service, "g-9"); got != before[service] {
+			t.Errorf("another guest gets %d of %s, %d before", got, service, before[service])
+		}
 	}
 }
 
@@ -147,7 +214,7 @@ func TestReservationsDownAndBack(t *testing.T) {
 	if code, _ := stop(); code != 0 {
 		t.Fatalf("reservations ended with %d", code)
 	}
-	resp, body := s.status(client, request{http.MethodGet, s.searchURL(), s.gatewayToken("search"), "g-1", ""})
+	resp, body := s.status(client, request{http.MethodGet, s.searchURL(), s.exchanged("search", "g-1", nil), ""})
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("without reservations search answered %d, Retry-After %q: %s", resp.StatusCode, resp.Header.Get("Retry-After"), body)
 	}
@@ -161,14 +228,14 @@ func TestReservationsOutliveTheProcess(t *testing.T) {
 	s := newSystem(t)
 	s.start("search")
 	stop := s.start("reservations")
-	client, bearer := s.client("gateway"), s.gatewayToken("reservations")
-	resp, booked := s.status(client, request{http.MethodPost, s.reservations + "/v1/reservations", bearer, "g-7", booking()})
+	client, bearer := s.client("gateway"), s.exchanged("reservations", "g-7", nil)
+	resp, booked := s.status(client, request{http.MethodPost, s.reservations + "/v1/reservations", bearer, booking()})
 	if resp.StatusCode != http.StatusCreated {
 		t.Fatalf("booking answered %d: %s", resp.StatusCode, booked)
 	}
 	stop()
 	s.start("reservations")
-	_, shown := s.status(client, request{http.MethodGet, s.reservations + resp.Header.Get("Location"), bearer, "g-7", ""})
+	_, shown := s.status(client, request{http.MethodGet, s.reservations + resp.Header.Get("Location"), bearer, ""})
 	if string(shown) != string(booked) {
 		t.Errorf("shown %s, booked %s", shown, booked)
 	}
@@ -187,6 +254,7 @@ func TestAServiceSaysWhyItCannotStart(t *testing.T) {
 		"no certificate":                {[]string{"--cert", "nowhere.pem"}, "nowhere.pem"},
 		"no secret":                     {[]string{"--client-secret-file", "nowhere"}, "nowhere"},
 		"an empty secret":               {[]string{"--client-secret-file", s.write("empty", "\n")}, "one line"},
+		"another word for the stale":    {[]string{"--revocation-then", "perhaps"}, "--revocation-then"},
 		"an issuer without TLS":         {[]string{"--issuer", "http://issuer.test"}, "--issuer"},
 		"a neighbour in the clear":      {[]string{"--reservations", "http://localhost:9102"}, "--reservations"},
 		"a database that is none":       {[]string{"--data", filepath.Dir(s.write("search.db", strings.Repeat("no", 1000)))}, "search.db"},

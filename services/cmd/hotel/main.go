@@ -1,4 +1,5 @@
-// Command hotel runs the hotel's services: one binary, one service a process.
+// Command hotel runs the hotel's services, and the sandbox that stands in for
+// the world outside: one binary, one of them a process.
 package main
 
 import (
@@ -27,7 +28,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true,
 		Version:       chassis.Build(),
 	}
-	root.AddCommand(searchCommand(), reservationsCommand())
+	root.AddCommand(searchCommand(), reservationsCommand(), sandboxCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"portcullis/authserver/token"
 	"portcullis/certs"
@@ -25,9 +28,6 @@ const (
 	warmTime = 30 * time.Second
 )
 
-// gateway is the client that may say on whose behalf it calls.
-const gateway = "gateway"
-
 // parts is what every service is made of.
 type parts struct {
 	process  *process
@@ -36,10 +36,12 @@ type parts struct {
 	server   *certs.Reloader
 	client   *tls.Config
 	tokens   *http.Client // to the token service
-	issuer   *token.Issuer
-	guard    *token.Guard
-	peers    []*peer.Client
-	sources  []*token.Source
+	// revoked are the tokens that the issuer has withdrawn.
+	revoked *token.Revocations
+	issuer  *token.Issuer
+	guard   *token.Guard
+	peers   []*peer.Client
+	sources []*token.Source
 }
 
 func (p *process) assemble(log *slog.Logger) (*parts, error) {
@@ -68,7 +70,10 @@ func (p *process) assemble(log *slog.Logger) (*parts, error) {
 		MaxIdleConnsPerHost:    2,
 		MaxResponseHeaderBytes: 32 << 10,
 	}}
-	a.issuer, err = token.NewIssuer(token.IssuerConfig{Name: "hotel", URL: p.issuer, Audience: p.name, HTTP: a.tokens})
+	if a.revoked, err = a.follow(); err != nil {
+		return nil, err
+	}
+	a.issuer, err = token.NewIssuer(token.IssuerConfig{Name: "hotel", URL: p.issuer, Audience: p.name, Revocations: a.revoked, HTTP: a.tokens})
 	if err != nil {
 		return nil, fmt.Errorf("--issuer: %w", err)
 	}
@@ -79,8 +84,7 @@ func (p *process) assemble(log *slog.Logger) (*parts, error) {
 	a.guard, err = token.NewGuard(token.GuardConfig{
 		Verifier:  verifier,
 		Realm:     p.name,
-		Delegates: []string{gateway},
-		Peer:      certs.Peer,
+		Peer:      certs.Peer, // a token that was stolen is of no use with another's certificate
 		RequestID: func(r *http.Request) string { return chassis.RequestID(r.Context()) },
 		Refused: func(r *http.Request, refused *problem.Problem) {
 			log.Info("a caller was refused", "request_id", chassis.RequestID(r.Context()), "reason", refused.Error())
@@ -89,12 +93,32 @@ func (p *process) assemble(log *slog.Logger) (*parts, error) {
 	return a, err
 }
 
-// peer makes a client of a neighbour, with tokens of our own for its audience.
-func (a *parts) peer(name, address string, scopes ...string) (*peer.Client, error) {
-	p := a.process
-	tokenURL := p.tokenURL
+// follow makes what keeps step with the issuer's revocations.
+func (a *parts) follow() (*token.Revocations, error) {
+	source, err := a.source(token.FeedAudience, token.FeedScope)
+	if err != nil {
+		return nil, err
+	}
+	revoked, err := token.NewRevocations(token.RevocationsConfig{
+		URL:     strings.TrimSuffix(a.process.issuer, "/") + "/revocations",
+		Token:   source.Token,
+		Refused: source.Forget,
+		HTTP:    a.tokens,
+		Stale:   a.process.stale,
+		Then:    a.process.then,
+		Log:     a.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--issuer, --revocation-stale, --revocation-then: %w", err)
+	}
+	return revoked, nil
+}
+
+// source makes a source of tokens of our own for an audience.
+func (a *parts) source(audience string, scopes ...string) (*token.Source, error) {
+	p, flag, tokenURL := a.process, "--token-url", a.process.tokenURL
 	if tokenURL == "" {
-		tokenURL = strings.TrimSuffix(p.issuer, "/") + "/token"
+		flag, tokenURL = "--issuer", strings.TrimSuffix(p.issuer, "/")+"/token"
 	}
 	secret := func() (string, error) { return token.ReadSecret(p.secretFile) }
 	if _, err := secret(); err != nil {
@@ -104,12 +128,21 @@ func (a *parts) peer(name, address string, scopes ...string) (*peer.Client, erro
 		TokenURL: tokenURL,
 		ClientID: p.clientID,
 		Secret:   secret,
-		Audience: name,
+		Audience: audience,
 		Scopes:   scopes,
 		HTTP:     a.tokens,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--token-url: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return source, nil
+}
+
+// peer makes a client of a neighbour, with tokens of our own for its audience.
+func (a *parts) peer(name, address string, scopes ...string) (*peer.Client, error) {
+	source, err := a.source(name, scopes...)
+	if err != nil {
+		return nil, err
 	}
 	client, err := peer.New(peer.Config{
 		Name:       name,
@@ -146,4 +179,20 @@ func (a *parts) close() {
 		p.Close()
 	}
 	a.tokens.CloseIdleConnections()
+}
+
+// count shows how the list of revoked tokens stands.
+func (a *parts) count(metrics prometheus.Registerer) error {
+	stale := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hotel_revocations_stale", Help: "1 while the issuer's revocations are missing or too old to be believed.",
+	}, func() float64 {
+		if a.revoked.Status().Stale {
+			return 1
+		}
+		return 0
+	})
+	entries := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hotel_revocation_entries", Help: "Revocations known of the issuer.",
+	}, func() float64 { return float64(a.revoked.Status().Entries) })
+	return errors.Join(metrics.Register(stale), metrics.Register(entries))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"portcullis/authserver/token"
 	"portcullis/certs"
 	"portcullis/services/chassis"
 )
@@ -25,6 +26,8 @@ type process struct {
 	files                    certs.Files
 	issuer, tokenURL         string
 	clientID, secretFile     string
+	stale                    time.Duration
+	then                     string
 	drainDelay, drainTimeout time.Duration
 }
 
@@ -47,6 +50,8 @@ func (p *process) flags(command *cobra.Command, addr string) {
 	f.StringVar(&p.tokenURL, "token-url", "", "where to get tokens to call neighbours with; ISSUER/token if empty")
 	f.StringVar(&p.clientID, "client-id", p.name, "who the service is at the token service")
 	f.StringVar(&p.secretFile, "client-secret-file", "", "file with the client's secret; read again for each token")
+	f.DurationVar(&p.stale, "revocation-stale", 5*time.Minute, "how long the issuer's revocations are believed after it was last heard")
+	f.StringVar(&p.then, "revocation-then", token.StaleDeny, "what its tokens get afterwards: deny (503) or allow")
 	f.DurationVar(&p.drainDelay, "drain-delay", 0, "how long to accept requests after readiness fails")
 	f.DurationVar(&p.drainTimeout, "drain-timeout", 10*time.Second, "how long begun requests may take at the end")
 	_ = command.MarkFlagRequired("client-secret-file") // fails only for a flag that does not exist
@@ -75,14 +80,19 @@ func (p *process) run(command *cobra.Command, build func(context.Context, *parts
 	// Everything that can be late is fetched now, so that the first guest does
 	// not wait for it. None of it is needed to start.
 	go parts.warm(ctx)
+	go parts.revoked.Run(ctx)
 
+	metrics := chassis.NewMetrics("hotel", events)
+	if err := parts.count(metrics); err != nil {
+		return err
+	}
 	return chassis.Run(ctx, chassis.Config{
 		Name:         p.name,
 		Addr:         p.addr,
 		Handler:      chassis.RequestLog(log, events)(built.Handler()),
 		TLS:          parts.server.Server(),
 		Ops:          p.ops,
-		Metrics:      chassis.NewMetrics("hotel", events),
+		Metrics:      metrics,
 		Ready:        built.Ready,
 		DrainDelay:   p.drainDelay,
 		DrainTimeout: p.drainTimeout,

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -54,6 +55,9 @@ func newSystem(t *testing.T) *system {
 	}
 	s.issuer.Client("search", "secret of search", "reservations", 0, hotel.ScopeAvailabilityRead)
 	s.issuer.Client("reservations", "secret of reservations", "search", 0, hotel.ScopeSearchRead)
+	for _, name := range []string{"search", "reservations"} {
+		s.issuer.Client(name, "secret of "+name, token.FeedAudience, 0, token.FeedScope)
+	}
 	s.search, s.reservations = "https://"+freeAddress(t), "https://"+freeAddress(t)
 	return s
 }
@@ -167,15 +171,18 @@ func (s *system) client(name string) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
 }
 
-// gatewayToken is what the token service gives the gateway for a service.
-func (s *system) gatewayToken(audience string) string {
-	return s.issuer.Mint(map[string]any{
-		"aud": audience, "sub": "gateway", "client_id": "gateway",
+// exchanged is what the token service gives the gateway for a guest's token, by
+// which it asks a service; the claims change it.
+func (s *system) exchanged(audience, guest string, claims map[string]any) string {
+	all := map[string]any{
+		"aud": audience, "sub": guest, "client_id": "gateway", "act": map[string]any{"sub": "gateway"}, "lineage": []string{"token-of-" + guest},
 		"scope": hotel.ScopeSearchRead + " " + hotel.ScopeReservationsRead + " " + hotel.ScopeReservationsWrite,
-	})
+	}
+	maps.Copy(all, claims)
+	return s.issuer.Mint(all)
 }
 
-type request struct{ method, url, bearer, guest, body string }
+type request struct{ method, url, bearer, body string }
 
 func (s *system) send(client *http.Client, q request) (*http.Response, []byte, error) {
 	r, err := http.NewRequestWithContext(s.t.Context(), q.method, q.url, strings.NewReader(q.body))
@@ -183,10 +190,6 @@ func (s *system) send(client *http.Client, q request) (*http.Response, []byte, e
 		return nil, nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+q.bearer)
-	if q.guest != "" {
-		r.Header.Set(token.SubjectField, q.guest)
-		r.Header.Set(token.ClientField, "demo")
-	}
 	if q.body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -230,7 +233,7 @@ func (s *system) searchURL() string {
 
 func (s *system) found(client *http.Client) (hotels []string) {
 	s.t.Helper()
-	resp, body := s.status(client, request{http.MethodGet, s.searchURL(), s.gatewayToken("search"), "g-1", ""})
+	resp, body := s.status(client, request{http.MethodGet, s.searchURL(), s.exchanged("search", "g-1", nil), ""})
 	if resp.StatusCode != http.StatusOK {
 		s.t.Fatalf("search answered %d: %s", resp.StatusCode, body)
 	}

@@ -11,8 +11,8 @@ import (
 // and the one that replaces it.
 const LiveSecrets = 2
 
-// Account is what the database knows of a client.
-type Account struct {
+// Credentials are what the database knows of a client.
+type Credentials struct {
 	// Digests of its live secrets, newest first; empty strings where there are
 	// fewer.
 	Digests  [LiveSecrets]string
@@ -26,14 +26,16 @@ const lookUpSQL = `SELECT
 	coalesce((SELECT digest FROM client_secrets WHERE client = ?1 ORDER BY id DESC LIMIT 1 OFFSET 1), ''),
 	EXISTS (SELECT 1 FROM disabled_clients WHERE client = ?1)`
 
-// Account looks a client up; one that is not known has no digests.
-func (s *Store) Account(ctx context.Context, client string) (Account, error) {
-	var a Account
-	err := s.lookUp.QueryRowContext(ctx, client).Scan(&a.Digests[0], &a.Digests[1], &a.Disabled)
+// Credentials looks a client up; one that is not known has no digests.
+func (s *Store) Credentials(ctx context.Context, client string) (Credentials, error) {
+	var c Credentials
+	// A context that may end would cost a goroutine for each look, a third of it
+	// all; what it could end here are microseconds.
+	err := s.lookUp.QueryRowContext(context.WithoutCancel(ctx), client).Scan(&c.Digests[0], &c.Digests[1], &c.Disabled)
 	if err != nil {
-		return Account{}, fmt.Errorf("look up a client: %w", err)
+		return Credentials{}, fmt.Errorf("look up a client: %w", err)
 	}
-	return a, nil
+	return c, nil
 }
 
 // AddSecret stores the digest of a client's new secret and drops the oldest
