@@ -102,12 +102,25 @@ func TestWatchSeesAConfigMapSwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	now <- os.Interrupt
-	<-changed
+	// The set-up may have been reported before. Only once the signal has been is
+	// it sure that the swap is not taken for part of what the signal found.
+	await(t, changed, "signal")
 	link("v2", "two")
+	await(t, changed, "files changed")
+}
+
+// await reads calls until the one that is wanted.
+func await(t *testing.T, changed <-chan string, want string) {
+	t.Helper()
+	end := time.After(20 * time.Second)
 	for {
-		// A slow machine may report the set-up first.
-		if got := <-changed; got == "files changed" {
-			return
+		select {
+		case got := <-changed:
+			if got == want {
+				return
+			}
+		case <-end:
+			t.Fatalf("no call %q", want)
 		}
 	}
 }
