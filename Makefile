@@ -28,7 +28,7 @@ test: ## everything that must hold: lint, unit and end-to-end tests, race detect
 nightly: ## what takes longer: tests repeated, every fuzz target, long end-to-end runs, benchmarks
 	@deploy/prepare.sh
 	go test -race -shuffle=on -count=2 -timeout 60m $(TAGS) ./...
-	go test -race -v -run 'TestSoak|TestAGatewayBuiltWithoutItsTag|TestKilling' -timeout 10m $(TAGS),nightly ./deploy/e2e
+	go test -race -v -run 'TestSoak|TestAGatewayBuiltWithoutItsTag|TestKilling|TestReloads' -timeout 20m $(TAGS),nightly ./deploy/e2e
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=30s
 	@$(MAKE) --no-print-directory bench
 
@@ -46,7 +46,13 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	    echo "== $$dir $$target"; go test $(TAGS) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s $$dir; \
 	  done; done
 
-bench: ## what gateway and token service cost, each beside a baseline of the same run (4 minutes)
+bench: ## what gateway, token service and policies cost, each beside a baseline of the same run (5 minutes)
 	go run $(TAGS) ./deploy/bench
+	@echo "== a rule in CEL, in plain words and in Go"
+	@go test $(TAGS) -run '^$$' -bench 'Condition$$' -benchmem ./gateway/internal/access | grep -E '^Benchmark'
+	@echo "== ten thousand routes beside a hundred: to load, to compile, to match (beside chi alone)"
+	@go test $(TAGS) -run '^$$' -bench 'Routes|Tables' -benchtime 0.5s ./gateway/internal/compile ./gateway/internal/pipeline | grep -E '^Benchmark'
+	@echo "== what an edit of ten thousand routes opens"
+	@go test $(TAGS) -run '^$$' -bench 'TenThousand' -benchtime 1x ./gateway/internal/diff | grep -E '^Benchmark'
 
 check: test ## the same as make test, which is what CI runs

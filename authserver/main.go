@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	_ "time/tzdata" // hours name time zones, and a bare machine knows none
 
 	"github.com/spf13/cobra"
 

@@ -9,8 +9,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -23,72 +24,125 @@ import (
 	"portcullis/gateway/internal/upstream"
 	"portcullis/gateway/internal/waf"
 	"portcullis/policies/policy"
+	"portcullis/services/chassis"
 )
 
+// checking is what the flags of check say.
+type checking struct {
+	output string
+	ci     bool
+	now    time.Time
+}
+
 func checkCommand(stdout, stderr io.Writer) *cobra.Command {
-	return &cobra.Command{
+	c := checking{now: time.Now()}
+	cmd := &cobra.Command{
 		Use:   "check DIR",
 		Short: "Find every mistake in a folder of policy files",
 		Long: "Check loads, validates and compiles the policy files in DIR as serve would, and prints every mistake at\n" +
-			"once, each with its place and how to mend it. It exits 1 when there is one.",
+			"once, each with its place and how to mend it. Then it tells what is worth knowing: exemptions that end\n" +
+			"within 30 days or have ended, stages left out, what is in shadow, rules and definitions without effect.\n\n" +
+			"What only the gateway's machine has it does not look for: the files of ca: and of ${file:PATH}.\n\n" +
+			"It exits 1 when there is a mistake. With --ci an exemption past its day is one: it still holds in a running\n" +
+			"gateway, which a date never changes, but it does not pass a review.",
+		Example: "  gateway check policies\n" +
+			"  gateway check --ci -o github policies        # annotations on a pull request\n" +
+			"  gateway check --ci -o sarif policies > policies.sarif",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("check takes one folder of policy files, as in: gateway check policies")
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			snapshot, err := check(args[0])
-			if err != nil {
-				mistakes, ok := errors.AsType[policy.Mistakes](err)
-				if !ok {
-					return err
-				}
-				show(stderr, mistakes, args[0])
-				return errReported
-			}
-			report(stdout, snapshot)
-			return nil
-		},
+		RunE: func(_ *cobra.Command, args []string) error { return c.do(stdout, stderr, args[0]) },
 	}
+	cmd.Flags().StringVarP(&c.output, "output", "o", "text", "text, json, sarif or github")
+	cmd.Flags().BoolVar(&c.ci, "ci", false, "an exemption past its day is a mistake")
+	return cmd
+}
+
+func (c checking) do(stdout, stderr io.Writer, dir string) error {
+	if !slices.Contains([]string{"text", "json", "sarif", "github"}, c.output) {
+		return fmt.Errorf("--output %q is not text, json, sarif or github", c.output)
+	}
+	found, snapshot, err := c.check(dir)
+	if err != nil {
+		return err
+	}
+	r := policy.Report{Tool: chassis.Build(), Mistakes: seenFrom(dir)(found), Explanations: explanations()}
+	switch c.output {
+	case "json":
+		err = r.JSON(stdout)
+	case "sarif":
+		err = r.SARIF(stdout)
+	case "github":
+		err = r.GitHub(stdout)
+	default:
+		show(stderr, found.Of(policy.Error, policy.Warning), dir)
+		if snapshot != nil && len(found.Of(policy.Error)) == 0 {
+			report(stdout, snapshot, r.Mistakes.Of(policy.Note))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if len(found.Of(policy.Error)) > 0 {
+		return errReported
+	}
+	return nil
 }
 
 // show prints mistakes with their files as seen from here, so that a click or
-// a copied path opens them.
+// a copied path opens them, and says where to read on.
 func show(w io.Writer, mistakes policy.Mistakes, dir string) {
-	shown := slices.Clone(mistakes)
-	for i := range shown {
-		if shown[i].Pos.File != "" {
-			shown[i].Pos.File = filepath.Join(dir, shown[i].Pos.File)
-		}
+	if len(mistakes) == 0 {
+		return
 	}
-	shown.Render(w, terminal(w))
+	seenFrom(dir)(mistakes).Render(w, terminal(w))
+	if codes := mistakes.Codes(); len(codes) == 1 {
+		fmt.Fprintf(w, "\ngateway help %s says more\n", codes[0])
+	} else if len(codes) > 1 {
+		fmt.Fprintf(w, "\ngateway help %s says more; so it does for %s\n", codes[0], strings.Join(codes[1:], ", "))
+	}
 }
 
-// check compiles a folder without connecting to anything.
-func check(dir string) (*pipeline.Snapshot, error) {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, fmt.Errorf("the policy folder: %w", err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%q is a file; check takes the folder that holds the policy files", dir)
-	}
-	files := os.DirFS(dir)
-	doc, err := policy.Check(files, os.LookupEnv)
-	if err != nil {
-		// What is missing altogether is told in the same run, unless it may stand
-		// in what could not be read.
-		if whole, unread := policy.Load(files, os.LookupEnv); unread == nil {
-			err = policy.Join(err, compile.Servable(whole))
-		}
-		return nil, err
-	}
+// check finds all that there is to say of a folder, without connecting to
+// anything. The snapshot is nil when it cannot be served.
+func (c checking) check(dir string) (policy.Mistakes, *pipeline.Snapshot, error) {
 	compiler, err := offline()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return compiler.Compile(doc, nil)
+	var snapshot *pipeline.Snapshot
+	doc, err := loadPolicies("check", dir)
+	if err == nil {
+		snapshot, err = compiler.Compile(doc, nil)
+	} else if _, ok := errors.AsType[policy.Mistakes](err); !ok {
+		return nil, nil, err
+	} else if whole, unread := policy.Load(os.DirFS(dir), os.LookupEnv); unread == nil {
+		// What is missing altogether, and what is wrong within one value, is told
+		// in the same run. While a part cannot be read it may stand there.
+		doc, err = whole, policy.Join(err, compile.Servable(whole), compiler.Pieces(whole))
+	}
+	found, ok := errors.AsType[policy.Mistakes](err)
+	if err != nil && !ok {
+		return nil, nil, err
+	}
+	if doc != nil {
+		found = append(found, c.advice(doc)...)
+	}
+	return found, snapshot, nil
+}
+
+// advice is what is worth knowing.
+func (c checking) advice(doc *policy.Document) policy.Mistakes {
+	advice := policy.Advise(doc, c.now)
+	for i, m := range advice {
+		if c.ci && m.Code == policy.CodeExpired {
+			advice[i].Severity = policy.Error
+		}
+	}
+	return advice
 }
 
 // offline is a compiler whose parts reach nobody: files that only the running
@@ -106,6 +160,7 @@ func offline() (*compile.Compiler, error) {
 		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, Log: slog.New(slog.DiscardHandler),
 		IssuerHTTP: func(string) (*http.Client, error) { return &http.Client{Transport: unreachable{}}, nil },
 		Credential: func(upstream.Kind, string) (upstream.Credential, error) { return unreachable{}, nil },
+		Secret:     func(string) (string, error) { return "check-reads-no-secret", nil },
 		Follow:     func(compile.Feed) (*token.Revocations, error) { return nil, nil },
 	})
 }
@@ -119,18 +174,14 @@ func (unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil
 
 func (unreachable) Token(context.Context, string) (string, error) { return "", errOffline }
 
-// report says what was found sound, and names every stage left out.
-func report(w io.Writer, s *pipeline.Snapshot) {
+// report says what was found sound, and what is worth knowing of it.
+func report(w io.Writer, s *pipeline.Snapshot, notes policy.Mistakes) {
 	rules := 0
 	for _, n := range s.WAFRules {
 		rules += n
 	}
 	fmt.Fprintf(w, "ok: %s on %s, %s in %s, version %.12s\n", count(len(s.Routes), "route"), count(len(s.Hosts), "host"), count(rules, "WAF rule"), count(len(s.WAFRules), "profile"), s.Version)
-	for _, r := range s.Routes {
-		for _, o := range r.OptOuts {
-			fmt.Fprintf(w, "note: %s: route %q goes without %s: %s\n", r.Place, r.Name, o.Stage, o.Reason)
-		}
-	}
+	notes.List(w)
 }
 
 // terminal reports whether colours may be used: on a terminal, unless NO_COLOR

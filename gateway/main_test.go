@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -24,6 +25,10 @@ import (
 // patience bounds the wait for another process; reaching it is a failure.
 const patience = 30 * time.Second
 
+// With -update the scripts' expected outputs are written anew; a change in them
+// is a change of behaviour.
+var update = flag.Bool("update", false, "rewrite what scripts expect")
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gateway": main})
 }
@@ -31,10 +36,11 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: setup,
+		Dir:           "testdata/script",
+		Setup:         setup,
+		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ask": ask, "busy": busy, "ops": opsShows, "signal": sendSignal,
+			"ask": ask, "plain": plain, "busy": busy, "ops": opsShows, "signal": sendSignal,
 		},
 	})
 }
@@ -57,13 +63,20 @@ func setup(e *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	clear, err := freePort()
+	if err != nil {
+		return err
+	}
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "the service saw %s\n", r.URL.Path)
+		if tenant := r.Header.Get("X-Tenant"); tenant != "" {
+			fmt.Fprintf(w, "for %s, by %s\n", tenant, r.Header.Get("Authorization"))
+		}
 	}))
 	e.Defer(backend.Close)
 	for name, value := range map[string]string{
 		"CERT": "--cert=" + files.Cert, "KEY": "--key=" + files.Key, "CA": files.CA,
-		"ADDR": "localhost:" + public, "OPS": "127.0.0.1:" + private, "BACKEND": backend.URL,
+		"ADDR": "localhost:" + public, "OPS": "127.0.0.1:" + private, "HTTP": "127.0.0.1:" + clear, "BACKEND": backend.URL,
 	} {
 		e.Setenv(name, value)
 	}
@@ -94,11 +107,11 @@ func busy(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], port)
 }
 
-// ask sends a request with a target of any kind to $ADDR over HTTPS, and prints
-// the answer.
+// ask sends a request with a target of any kind and further fields to $ADDR over
+// HTTPS, and prints the answer. A variable takes its request id.
 func ask(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: ask METHOD TARGET")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: ask METHOD TARGET [NAME:VALUE...] [VARIABLE]")
 	}
 	trust, err := certs.NewClient(certs.ClientConfig{Files: certs.Files{CA: ts.Getenv("CA")}})
 	ts.Check(err)
@@ -107,12 +120,40 @@ func ask(ts *testscript.TestScript, neg bool, args []string) {
 	conn, err := tls.Dial("tcp", ts.Getenv("ADDR"), config)
 	ts.Check(err)
 	defer conn.Close()
+	exchange(ts, conn, args)
+}
+
+// plain does so over plain HTTP at $HTTP.
+func plain(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: plain METHOD TARGET [NAME:VALUE...]")
+	}
+	conn, err := net.Dial("tcp", ts.Getenv("HTTP"))
+	ts.Check(err)
+	defer conn.Close()
+	exchange(ts, conn, args)
+}
+
+// exchange sends the request that args make, to localhost where they name no
+// host, and prints the answer; see ask.
+func exchange(ts *testscript.TestScript, conn net.Conn, args []string) {
 	ts.Check(conn.SetDeadline(time.Now().Add(patience)))
-	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", args[0], args[1])
+	var variable string
+	fields := args[2:]
+	if n := len(fields); n > 0 && !strings.Contains(fields[n-1], ":") {
+		variable, fields = fields[n-1], fields[:n-1]
+	}
+	if !slices.ContainsFunc(fields, func(f string) bool { return strings.HasPrefix(f, "Host:") }) {
+		fields = append([]string{"Host: localhost"}, fields...)
+	}
+	_, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\n%s\r\nConnection: close\r\n\r\n", args[0], args[1], strings.Join(fields, "\r\n"))
 	ts.Check(err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: args[0]})
 	ts.Check(err)
 	defer res.Body.Close()
+	if variable != "" {
+		ts.Setenv(variable, res.Header.Get("X-Request-Id"))
+	}
 	ts.Check(res.Write(ts.Stdout()))
 }
 

@@ -47,10 +47,14 @@ func newCompiler(id identity, metrics prometheus.Registerer, log *slog.Logger) (
 		return nil, nil, err
 	}
 	compiler, err := compile.New(compile.Config{
-		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, IssuerHTTP: certs.IssuerClient,
-		UpstreamTLS: client, UpstreamMetrics: upstreamMetrics, Credential: tokens.credential, Follow: tokens.follow, Log: log,
+		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, Shadow: meters.Shadow, Forget: forget(meters), IssuerHTTP: certs.IssuerClient,
+		UpstreamTLS: client, UpstreamMetrics: upstreamMetrics, Credential: tokens.credential, Follow: tokens.follow, Secret: readSecret, Log: log,
 	})
 	return compiler, meters, err
+}
+
+func forget(m *edge.Meters) func(compile.Series) {
+	return func(s compile.Series) { m.Forget(s.Route, s.Stage, s.Rule) }
 }
 
 // client is the TLS configuration for what the gateway calls.

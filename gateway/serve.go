@@ -12,14 +12,18 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"portcullis/certs"
 	"portcullis/gateway/internal/compile"
+	"portcullis/gateway/internal/control"
 	"portcullis/gateway/internal/edge"
 	"portcullis/gateway/internal/ops"
 	"portcullis/gateway/internal/pipeline"
+	"portcullis/gateway/internal/recent"
 	"portcullis/gateway/internal/reload"
+	"portcullis/gateway/internal/trial"
 	"portcullis/policies/policy"
 	"portcullis/services/chassis"
 )
@@ -30,10 +34,13 @@ const eventBuffer = 1 << 20
 
 // serving is what the flags of serve say.
 type serving struct {
-	addr, ops, policies      string
+	addr, http               string
+	ops, policies            string
 	cert, key                string
 	drainDelay, drainTimeout time.Duration
 	connections              int
+	control, skipTests       string
+	recent                   int
 	identity
 }
 
@@ -45,11 +52,17 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.identity.cert, s.identity.key = s.cert, s.key
+			if cmd.Flags().Changed("skip-tests") {
+				if err := control.CheckReason(s.skipTests); err != nil {
+					return fmt.Errorf("--skip-tests: %w", err)
+				}
+			}
 			return s.run(cmd.Context(), stdout, stderr)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.addr, "addr", "localhost:8443", "public address")
+	f.StringVar(&s.http, "http", "", "address of plain HTTP, which is answered only with redirects to https; default: none")
 	f.StringVar(&s.ops, "ops", "localhost:9901", "private address of /healthz /readyz /metrics /status")
 	f.StringVar(&s.policies, "policies", "policies", "folder of policy files")
 	f.StringVar(&s.cert, "cert", "", "certificate shown to clients, and to upstreams that ask for one (PEM)")
@@ -61,7 +74,10 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&s.keyFile, "client-key", "", "file that holds the client's private key (PKCS #8, PEM), in place of a secret; read at the start")
 	f.DurationVar(&s.drainDelay, "drain-delay", time.Second, "how long to go on accepting after readiness fails")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 15*time.Second, "how long requests under way may take at the end")
-	f.IntVar(&s.connections, "connections", 0, "most client connections at once (default 4096)")
+	f.StringVar(&s.control, "control", "", "socket of gateway reload, explain and decisions, for this user only; default: none")
+	f.IntVar(&s.recent, "recent", 4096, "how many requests are remembered for gateway explain, at most 4 KiB each; 0 for none")
+	f.StringVar(&s.skipTests, "skip-tests", "", "start without running the policies' own tests, for this reason: for emergencies, and seen in /status")
+	f.IntVar(&s.connections, "connections", 0, "most client connections at once; default: 4096")
 	for _, name := range []string{"cert", "key"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // the flag was defined above
@@ -91,16 +107,19 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	current := &pipeline.Current{}
 	reloader, err := reload.New(reload.Config{
-		Files: os.DirFS(s.policies), Env: os.LookupEnv, Compiler: compiler, Current: current, Retire: compile.Retire, Metrics: registry, Log: log,
+		Files: os.DirFS(s.policies), Fingerprint: func() [32]byte { return chassis.Fingerprint(s.policies) }, Env: os.LookupEnv,
+		Compiler: compiler, Current: current, Try: trial.Try, Retire: compiler.Retire, Metrics: registry, Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	if err := registry.Register(compile.NewCollector(current)); err != nil {
-		return err
+	for _, c := range []prometheus.Collector{compile.NewCollector(current), compile.NewExemptionCollector(current)} {
+		if err := registry.Register(c); err != nil {
+			return err
+		}
 	}
 	before := chassis.Fingerprint(s.policies)
-	if err := reloader.Load("start"); err != nil {
+	if err := s.load(reloader); err != nil {
 		if mistakes, ok := errors.AsType[policy.Mistakes](err); ok {
 			show(stderr, mistakes, s.policies)
 		}
@@ -114,13 +133,27 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	// what it cannot is counted.
 	go func() { _ = events.Run(context.WithoutCancel(ctx)) }()
 	defer func() { _ = events.Close() }()
-	handler, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meters.Route("none"), Log: log})
+	ring, observe, err := s.remember(current)
+	if err != nil {
+		return err
+	}
+	handler, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meters.Route("none"), Log: log, Observe: observe})
+	if err != nil {
+		return err
+	}
+	closeControl, err := s.listen(control.Config{Path: s.control, Reloader: reloader, Policies: s.policies, Recent: ring, Log: log})
+	if err != nil {
+		return err
+	}
+	defer closeControl()
+	upgrader, err := edge.NewUpgrader(current, registry)
 	if err != nil {
 		return err
 	}
 	go s.watch(ctx, before, hangup, reloader, log)
 	return chassis.Run(ctx, chassis.Config{
 		Name: "gateway", Addr: s.addr, Handler: handler, TLS: identity.Server("h2", "http/1.1"),
+		Plain: s.http, PlainHandler: upgrader,
 		Ops: s.ops, Metrics: registry, OpsHandler: status(current, reloader, started),
 		Ready: func(context.Context) error {
 			if current.Load() == nil {
@@ -133,6 +166,45 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 		// request ids.
 		Tune: func(server *http.Server) { server.DisableGeneralOptionsHandler = true },
 	})
+}
+
+// load brings the first policy into force.
+func (s serving) load(r *reload.Reloader) error {
+	if s.skipTests != "" {
+		return r.LoadUntested("start", s.skipTests)
+	}
+	return r.Load("start")
+}
+
+// remember is what is told of each request that has ended; both are nil when
+// none is to be remembered.
+func (s serving) remember(current *pipeline.Current) (*recent.Ring, func(*pipeline.Transaction, pipeline.Decision, int), error) {
+	if s.recent == 0 {
+		return nil, nil, nil
+	}
+	ring, err := recent.New(recent.Config{Size: s.recent, Current: current})
+	if err != nil {
+		return nil, nil, fmt.Errorf("--recent: %w", err)
+	}
+	return ring, ring.Observe, nil
+}
+
+// listen opens the control socket, if there is to be one, and returns what ends it.
+func (s serving) listen(c control.Config) (func(), error) {
+	if s.control == "" {
+		return func() {}, nil
+	}
+	socket, err := control.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		if err := socket.Serve(); err != nil {
+			c.Log.Error("the control socket is gone", "error", err)
+		}
+	}()
+	// What is left behind all the same, the next process replaces.
+	return func() { _ = socket.Close() }, nil
 }
 
 // watch reloads on SIGHUP and when the files change.

@@ -114,7 +114,7 @@ func (t *tokens) follow(feed compile.Feed) (*token.Revocations, error) {
 	}
 	issuer := strings.TrimSuffix(feed.Issuer, "/")
 	if issuer != t.issuer() {
-		return nil, fmt.Errorf("revocations can be followed of %s alone, whose tokens the gateway has; leave the key out", t.issuer())
+		return nil, fmt.Errorf("revocations can only be followed for %s, which gives the gateway its tokens; leave the key out", t.issuer())
 	}
 	client, err := certs.IssuerClient(feed.CA)
 	if err != nil {

@@ -72,6 +72,10 @@ type IssuerConfig struct {
 	// Require are claims that must be there with exactly these values; profile
 	// JWT needs at least one that ID tokens do not have.
 	Require map[string]string
+	// Claims are further claims to read, with the type that each must have; see
+	// Principal.Claim. A token without them, or with another type of them, is as
+	// good as any.
+	Claims map[string]ClaimType
 	// Lifetime is the longest exp-iat accepted; default one hour.
 	Lifetime time.Duration
 	// HTTP gives the transport (proxy, CA) for the issuer's keys; nil is the
@@ -175,6 +179,9 @@ func (c *IssuerConfig) complete() error {
 	}
 	if c.ScopeClaim == "" {
 		c.ScopeClaim = "scope"
+	}
+	if err := checkDeclared(c.Claims); err != nil {
+		return err
 	}
 	if c.Lifetime <= 0 {
 		c.Lifetime = defaultLifetime

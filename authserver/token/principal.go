@@ -34,6 +34,10 @@ type Principal struct {
 	Lineage []string
 	// KeyID names the key that signed the token.
 	KeyID string
+	// Claims are the declared claims that the token has: string, []string, int64
+	// or bool; nil where the token has another type than was declared. They are
+	// shared and must not be changed: see Claim.
+	Claims map[string]any
 	// Issued is the iat claim, Expires the exp claim.
 	Issued, Expires time.Time
 	// AuthTime is when the person signed in (auth_time); zero if nobody did.
@@ -44,4 +48,12 @@ type Principal struct {
 func (p *Principal) Has(scope string) bool {
 	_, found := slices.BinarySearch(p.Scopes, scope)
 	return found
+}
+
+// Claim is a declared claim of the token: a string, []string, int64 or bool,
+// by the type it was declared with. It is nil when the token does not have the
+// claim or has another type of it; present tells these apart.
+func (p *Principal) Claim(name string) (value any, present bool) {
+	value, present = p.Claims[name]
+	return value, present
 }

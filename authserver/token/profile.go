@@ -61,6 +61,9 @@ func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, e
 	if p.AuthTime, _, err = c.when("auth_time"); err != nil {
 		return nil, from, err
 	}
+	if p.Claims, err = c.declared(i.cfg.Claims); err != nil {
+		return nil, from, err
+	}
 	return p, from, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,6 +38,9 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case b.failing.Load():
 		w.WriteHeader(http.StatusInternalServerError)
+		return
+	case strings.HasPrefix(r.URL.Path, "/socket/"), strings.HasPrefix(r.URL.Path, "/stream/"):
+		b.hold(w, r)
 		return
 	case r.URL.Path == "/hasty/slow":
 		wait(r, 5*time.Second) // longer than its route's timeout

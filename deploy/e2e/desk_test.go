@@ -208,7 +208,12 @@ func (s *system) operate(args ...string) (out string, code int) {
 // command runs a command of authserver.
 func (s *system) command(args ...string) (out string, code int) {
 	s.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "authserver"), args...)
+	return s.program("authserver", args...)
+}
+
+func (s *system) program(name string, args ...string) (out string, code int) {
+	s.t.Helper()
+	cmd := exec.Command(filepath.Join(bin, name), args...)
 	cmd.Env = append(os.Environ(), s.env...)
 	text, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {

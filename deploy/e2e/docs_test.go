@@ -63,6 +63,7 @@ func blocks(t *testing.T, file string) []block {
 func TestEveryShellBlockOfTheDocuments(t *testing.T) {
 	t.Parallel()
 	dir := copyTree(t)
+	clone(t, dir)
 	base := freeBase(t)
 	up := exec.Command("make", "run")
 	up.Dir = dir
@@ -277,6 +278,24 @@ func copyTree(t *testing.T) string {
 		}
 	}
 	return dir
+}
+
+// clone makes a copied tree what git clone would leave behind, as far as git
+// itself can tell.
+func clone(t *testing.T, dir string) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"init", "--quiet"},
+		{"add", "--all"},
+		{"-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false", "commit", "--quiet", "--message=all"},
+		{"update-ref", "refs/remotes/origin/main", "HEAD"},
+	} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+	}
 }
 
 func copyFile(from, to string, mode fs.FileMode) error {

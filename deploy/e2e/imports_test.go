@@ -48,14 +48,28 @@ const imports = `
 	# The gateway: stages know the transaction, not the policy and not each other.
 	authserver/token, services/problem < gateway/internal/pipeline;
 	gateway/internal/pipeline, authserver/token, services/problem
-	< gateway/internal/access, gateway/internal/limit, gateway/internal/waf;
+	< gateway/internal/limit, gateway/internal/waf, gateway/internal/body;
+	gateway/internal/pipeline, authserver/token < gateway/internal/condition;
+	gateway/internal/pipeline, gateway/internal/condition, authserver/token, services/problem < gateway/internal/access;
 	gateway/internal/pipeline, authserver/token, services/problem, certs < gateway/internal/upstream;
 
 	# Only compile knows both the policy and every stage.
-	policies/policy, gateway/internal/pipeline, gateway/internal/access, gateway/internal/limit,
-	gateway/internal/waf, gateway/internal/upstream, authserver/token, certs
+	policies/policy, gateway/internal/pipeline, gateway/internal/condition, gateway/internal/access, gateway/internal/limit,
+	gateway/internal/waf, gateway/internal/body, gateway/internal/upstream, authserver/token, certs
 	< gateway/internal/compile;
 	policies/policy, gateway/internal/compile, gateway/internal/pipeline < gateway/internal/reload;
+
+	# What an edit opens is told from the policies alone; its tests route as the gateway does.
+	policies/policy, gateway/internal/pipeline < gateway/internal/diff;
+
+	# What was decided is remembered below the edge; whoever holds the socket asks for it.
+	gateway/internal/pipeline, authserver/token, services/problem < gateway/internal/recent;
+	gateway/internal/recent, gateway/internal/reload, gateway/internal/pipeline, policies/policy < gateway/internal/control;
+
+	# A trial is the whole gateway without a network, for tests, explanations and reloads.
+	policies/policy, gateway/internal/compile, gateway/internal/edge, gateway/internal/limit, gateway/internal/waf,
+	gateway/internal/upstream, gateway/internal/pipeline, authserver/token
+	< gateway/internal/trial;
 
 	# What faces the network sees snapshots, not where they come from.
 	gateway/internal/pipeline, services/chassis, services/problem < gateway/internal/edge, gateway/internal/ops;

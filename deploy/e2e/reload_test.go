@@ -27,7 +27,13 @@ func (s *system) status(into any) {
 
 // policy is the part of /status that tells of reloads.
 type policyStatus struct {
-	Policy struct{ Version, Error string }
+	Policy struct {
+		Version, Why, Error string
+		Tests               struct {
+			Run           int
+			Took, Skipped string
+		}
+	}
 }
 
 func (s *system) version() policyStatus {

@@ -5,14 +5,17 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +96,7 @@ func (s *system) arguments() {
 	s.gatewayArgs = []string{
 		"gateway", "serve", "--addr", host(s.gatewayURL), "--ops", host(s.opsURL), "--policies", s.policies, "--cert", gate.Cert, "--key", gate.Key, "--ca", gate.CA,
 		"--client-id", "gateway", "--client-secret-file", s.secret("gateway"), "--token-url", s.authURL + "/token", "--drain-delay", "300ms",
+		"--control", s.control(), "--recent", strconv.Itoa(remembered),
 	}
 	s.searchArgs = []string{
 		"hotel", "search", "--addr", host(s.searchURL), "--data", filepath.Join(s.dir, "search"), "--cert", search.Cert, "--key", search.Key, "--ca", search.CA,
@@ -127,8 +131,11 @@ func (s *system) startServices() {
 
 func (s *system) startGateway() {
 	s.t.Helper()
+	before := len(s.eventLog())
 	s.gateway = launch(s.t, s.dir, "gateway", s.env, s.gatewayArgs...)
 	s.ready(s.gateway, s.opsURL)
+	p := s.gateway
+	s.t.Cleanup(func() { s.explainsAll(p, before) })
 }
 
 // ready waits for a process's readiness, or reports its death.
@@ -250,15 +257,25 @@ func (s *system) as(subject, scope string) string {
 	return s.outside.Mint(map[string]any{"sub": subject, "client_id": "suite-" + subject, "scope": scope, "aud": audience})
 }
 
+// eventLog is the gateway's event log so far, empty before the first start.
+func (s *system) eventLog() string {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.dir, "gateway.out"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.t.Fatal(err)
+	}
+	return string(data)
+}
+
 // events are the gateway's events so far, decoded.
 func (s *system) events() []map[string]any {
 	s.t.Helper()
-	data, err := os.ReadFile(filepath.Join(s.dir, "gateway.out"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var all []map[string]any
-	for line := range strings.Lines(string(data)) {
+	return s.decoded(s.eventLog())
+}
+
+func (s *system) decoded(log string) (all []map[string]any) {
+	s.t.Helper()
+	for line := range strings.Lines(log) {
 		var e map[string]any
 		if strings.HasSuffix(line, "\n") {
 			if err := json.Unmarshal([]byte(line), &e); err != nil {

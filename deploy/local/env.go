@@ -17,12 +17,17 @@ func (s settings) variables(ca string) ([]variable, error) {
 	if err != nil {
 		return nil, err
 	}
+	control, err := filepath.Abs(s.control()) // as for ca: it is used from other folders than this
+	if err != nil {
+		return nil, err
+	}
 	return []variable{
 		{"GATEWAY_URL", s.url(gatewayPort)},
 		{"OPS_URL", "http://" + s.base.address(gatewayOps)},
 		{"AUTHSERVER_URL", s.url(authserverPort)},
 		{"INBOX_URL", s.url(inboxPort)},
 		{"CA_FILE", ca},
+		{"CONTROL", control},
 		{"CLIENT_ID", "demo"},
 		{"CLIENT_SECRET", strings.TrimSpace(string(secret))},
 	}, nil

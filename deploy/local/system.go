@@ -26,6 +26,7 @@ func (s settings) url(port int) string     { return "https://" + s.base.address(
 func (s settings) secret(n string) string  { return filepath.Join(s.run, "secrets", n) }
 func (s settings) data(n string) string    { return filepath.Join(s.run, "data", n) }
 func (s settings) log(n string) string     { return filepath.Join(s.run, "log", n+".log") }
+func (s settings) control() string         { return filepath.Join(s.run, "gateway.sock") }
 func (s settings) program(n string) string { return filepath.Join(s.bin, n) }
 
 // environment is what the policies take from the environment.
@@ -71,6 +72,7 @@ func (s settings) commands(files map[string]certs.Files) []command {
 		{"gateway", []string{
 			s.program("gateway"), "serve", "--addr", s.base.address(gatewayPort), "--policies", s.policies, "--ca", files["gateway"].CA,
 			"--client-id", "gateway", "--client-secret-file", s.secret("gateway"), "--token-url", issuer + "/token",
+			"--control", s.control(),
 		}, s.base.address(gatewayOps)},
 	}
 	for i := range list {

@@ -49,14 +49,17 @@ func isHostname(s string) bool {
 	return true
 }
 
-// network checks a trusted proxy.
-func (v *validator) network(n Value[string]) {
+// network checks a network; everyone says what is wrong with one of all
+// addresses.
+func (v *validator) network(n Value[string], everyone, hint string) {
 	prefix, err := netip.ParsePrefix(n.V)
 	switch {
 	case err != nil:
 		v.report(n.Pos, CodeAddress, fmt.Sprintf("%q is not a network", n.V), "", "write 10.0.0.0/8, or 192.0.2.7/32 for one address")
+	case prefix.Addr().Is4In6():
+		v.report(n.Pos, CodeAddress, fmt.Sprintf("%q is a network of IPv4 written as IPv6", n.V), "no address would be in it", "write it as IPv4")
 	case prefix.Bits() == 0:
-		v.report(n.Pos, CodeAddress, fmt.Sprintf("%s would believe everyone", n.V), "", "any client could then say it is any other; name your proxies")
+		v.report(n.Pos, CodeAddress, n.V+" "+everyone, "", hint)
 	case prefix.Masked() != prefix:
 		v.report(n.Pos, CodeAddress, fmt.Sprintf("%q names an address within a network", n.V), fmt.Sprintf("did you mean %q?", prefix.Masked()), "")
 	}

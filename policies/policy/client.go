@@ -20,9 +20,6 @@ const (
 )
 
 func (v *validator) client(c *Client) {
-	for _, g := range c.Grants {
-		v.choice(g, clientCredentials, authorizationCode, refreshToken, tokenExchange)
-	}
 	v.duration(c.Lifetime, time.Second, issuedMost)
 	v.duration(c.Refresh, time.Minute, refreshMost)
 	for _, s := range c.Serves {
@@ -84,7 +81,7 @@ func (v *validator) audiences(c *Client) {
 		v.scopes(a.Scopes)
 		for _, s := range a.Scopes {
 			if s.V == "openid" || s.V == "email" || s.V == "offline_access" {
-				v.report(s.Pos, CodeChoice, fmt.Sprintf("%q is a scope of sign-ins and no audience's", s.V), "it says nothing of what a token may do",
+				v.report(s.Pos, CodeChoice, fmt.Sprintf("%q is a scope of sign-ins and no audience's", s.V), "it says nothing about what a token may do",
 					"leave it out: whoever has authorization_code may ask for openid and email; refresh tokens come with the grant refresh_token")
 			}
 		}

@@ -12,20 +12,37 @@ import (
 // after a mistake, so that all of them come at once.
 type decoder struct {
 	doc      *Document
+	gateway  Gateway // the document's, once one of its keys is read
 	env      func(string) (string, bool)
 	file     string
 	once     map[string]Pos // keys that may stand in one file only
 	mistakes Mistakes
 }
 
-// reader reads the value of one key.
-type reader func(d *decoder, n *yaml.Node)
+// reader is one kind of value: how it is read, and what editors and the
+// reference say of it.
+type reader struct {
+	read   func(d *decoder, n *yaml.Node)
+	schema func() *schema
+	// table are the keys of a mapping, or of each entry of a list of mappings;
+	// nil for any other value.
+	table func() table
+}
 
-// field is a key that a mapping may have, and what reads its value.
+// table is one kind of mapping. Decoding, hints, the JSON Schema and the
+// reference all follow from the tables.
+type table struct {
+	what string // as in "a route must be a mapping"
+	pos  *Pos   // where its place is kept; nil where nobody asks
+	keys []field
+}
+
+// field is a key that a mapping may have, and what stands there.
 type field struct {
 	key      string
 	required bool
-	read     reader
+	reader   reader
+	doc      string // for the reference, in Markdown
 }
 
 // pos is the node's place; it remembers how wide the value there is.
@@ -84,59 +101,79 @@ func (d *decoder) plain(n *yaml.Node) bool {
 	return false
 }
 
-// fields reads a mapping by its table of keys.
-func (d *decoder) fields(n *yaml.Node, what string, table []field) {
+// fields reads a mapping by its table.
+func (d *decoder) fields(n *yaml.Node, t table) {
+	if t.pos != nil {
+		*t.pos = d.pos(n)
+	}
 	if !d.plain(n) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.reportf(n, CodeShape, "write keys: "+keys(table), "%s must be a mapping of keys, not %s", what, shape(n))
+		d.reportf(n, CodeShape, "write keys: "+t.words(), "%s must be a mapping of keys, not %s", t.what, shape(n))
 		return
 	}
-	seen := make(map[string]Pos, len(n.Content)/2)
+	seen, meant := make(map[string]Pos, len(n.Content)/2), map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		if !d.plain(key) {
+		if !d.key(key, t.what, seen) {
 			continue
 		}
-		if key.Kind != yaml.ScalarNode {
-			d.reportf(key, CodeShape, "", "a key must be a word")
-			continue
-		}
-		if first, twice := seen[key.Value]; twice {
-			d.report(d.pos(key), CodeDuplicate, fmt.Sprintf("key %q stands twice in %s", key.Value, what),
-				fmt.Sprintf("first on line %d", first.Line), "leave one of them out")
-			continue
-		}
-		seen[key.Value] = d.pos(key)
-		f := slices.IndexFunc(table, func(f field) bool { return f.key == key.Value })
+		f := slices.IndexFunc(t.keys, func(f field) bool { return f.key == key.Value })
 		if f < 0 {
-			d.report(d.pos(key), CodeUnknownKey, fmt.Sprintf("unknown key %q in %s", key.Value, what),
-				didYouMean(key.Value, words(table)), what+" may have: "+keys(table))
+			why := didYouMean(key.Value, t.names())
+			meant[why] = true
+			d.report(d.pos(key), CodeUnknownKey, fmt.Sprintf("unknown key %q in %s", key.Value, t.what), why, t.what+" may have: "+t.words())
 			continue
 		}
 		if empty(value) {
 			d.reportf(key, CodeMissing, "give it a value or leave the key out", "key %q has no value", key.Value)
 			continue
 		}
-		table[f].read(d, value)
+		t.keys[f].reader.read(d, value)
 	}
-	for _, f := range table {
-		if _, ok := seen[f.key]; f.required && !ok {
-			d.reportf(n, CodeMissing, "", "%s lacks the key %q", what, f.key)
+	for _, f := range t.keys {
+		// A misspelled key is one mistake, not two.
+		if _, ok := seen[f.key]; f.required && !ok && !meant[fmt.Sprintf("did you mean %q?", f.key)] {
+			d.reportf(n, CodeMissing, "add "+f.key+": "+f.gist(), "%s lacks the key %q", t.what, f.key)
 		}
 	}
 }
 
-func words(table []field) []string {
-	names := make([]string, len(table))
-	for i, f := range table {
+// gist is the first sentence of what the reference says, as plain text.
+func (f field) gist() string {
+	first, _, _ := strings.Cut(f.doc, ". ")
+	first, _, _ = strings.Cut(first, "; see ")
+	return strings.NewReplacer("`", "", `\|`, "|").Replace(first)
+}
+
+// key checks a key of any mapping: a plain word that does not stand twice.
+func (d *decoder) key(n *yaml.Node, what string, seen map[string]Pos) bool {
+	if !d.plain(n) {
+		return false
+	}
+	if n.Kind != yaml.ScalarNode {
+		d.reportf(n, CodeShape, "", "a key must be a word")
+		return false
+	}
+	if first, twice := seen[n.Value]; twice {
+		d.report(d.pos(n), CodeDuplicate, fmt.Sprintf("key %q stands twice in %s", n.Value, what),
+			fmt.Sprintf("first on line %d", first.Line), "leave one of them out")
+		return false
+	}
+	seen[n.Value] = d.pos(n)
+	return true
+}
+
+func (t table) names() []string {
+	names := make([]string, len(t.keys))
+	for i, f := range t.keys {
 		names[i] = f.key
 	}
 	return names
 }
 
-func keys(table []field) string { return strings.Join(words(table), ", ") }
+func (t table) words() string { return strings.Join(t.names(), ", ") }
 
 func empty(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
@@ -153,7 +190,7 @@ func shape(n *yaml.Node) string {
 }
 
 // items reads a list; each is called for every entry.
-func (d *decoder) items(n *yaml.Node, mayBeEmpty bool, each reader) {
+func (d *decoder) items(n *yaml.Node, mayBeEmpty bool, each func(d *decoder, entry *yaml.Node)) {
 	if !d.plain(n) {
 		return
 	}
@@ -173,23 +210,54 @@ func (d *decoder) items(n *yaml.Node, mayBeEmpty bool, each reader) {
 	}
 }
 
-// list reads a list of stanzas.
-func list[T any](into *[]*T, read func(d *decoder, n *yaml.Node) *T) reader {
-	return func(d *decoder, n *yaml.Node) {
-		d.items(n, false, func(d *decoder, entry *yaml.Node) {
-			*into = append(*into, read(d, entry))
-		})
+// mapping reads the keys of a table.
+func mapping(t table) reader {
+	return reader{
+		read:   func(d *decoder, n *yaml.Node) { d.fields(n, t) },
+		schema: t.schema,
+		table:  func() table { return t },
+	}
+}
+
+// optional reads a mapping that is not there when its key is not.
+func optional[T any](into **T, of func(*T) table) reader {
+	return reader{
+		read: func(d *decoder, n *yaml.Node) {
+			*into = new(T)
+			d.fields(n, of(*into))
+		},
+		schema: func() *schema { return of(new(T)).schema() },
+		table:  func() table { return of(new(T)) },
+	}
+}
+
+// list reads a list of mappings.
+func list[T any](into *[]*T, of func(*T) table) reader {
+	return reader{
+		read: func(d *decoder, n *yaml.Node) {
+			d.items(n, false, func(d *decoder, entry *yaml.Node) {
+				v := new(T)
+				d.fields(entry, of(v))
+				*into = append(*into, v)
+			})
+		},
+		schema: func() *schema { return &schema{Type: "array", MinItems: 1, Items: of(new(T)).schema()} },
+		table:  func() table { return of(new(T)) },
 	}
 }
 
 // either reads {none: reason} into none and anything else with otherwise. The
 // reason is not optional: a stage left out is a decision someone answers for.
 func either(none *Value[string], otherwise reader) reader {
-	return func(d *decoder, n *yaml.Node) {
-		if n.Kind != yaml.MappingNode {
-			otherwise(d, n)
-			return
-		}
-		d.fields(n, "an opt-out", []field{{"none", true, text(none)}})
+	optOut := table{"an opt-out", nil, []field{{"none", true, text(none), "why it is left out"}}}
+	return reader{
+		read: func(d *decoder, n *yaml.Node) {
+			if n.Kind != yaml.MappingNode {
+				otherwise.read(d, n)
+				return
+			}
+			d.fields(n, optOut)
+		},
+		schema: func() *schema { return anyOf(otherwise.schema(), optOut.schema()) },
 	}
 }

@@ -4,28 +4,40 @@
 // can be shown where it was made.
 package policy
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Document is all policy files of a folder, merged.
 type Document struct {
-	// Version is the SHA-256, in hex, over the names and bytes of the files.
-	Version   string
-	Gateway   *Gateway // nil when no file has its keys
-	Issuers   []*Issuer
-	Upstreams []*Upstream
-	Limits    []*Limit
-	WAF       []*WAFProfile
-	Routes    []*Route
-	Clients   []*Client
+	// Version is the SHA-256, in hex, over the names and bytes of the files, those
+	// that hold tests alone left out; TestVersion is that of the latter.
+	Version     string
+	TestVersion string
+	Gateway     *Gateway // nil when no file has its keys
+	Issuers     []*Issuer
+	Upstreams   []*Upstream
+	Limits      []*Limit
+	WAF         []*WAFProfile
+	Routes      []*Route
+	Clients     []*Client
+	Tests       []*Test
 
+	// files are those that policies name (schemas of bodies), by their path
+	// below the policy folder.
+	files map[string][]byte
 	// sources are the files by name, for quoting.
 	sources map[string]*source
+	// written are the values with references to the environment, see Written.
+	written map[Pos]string
 	// partial says that something could not be read, so that a name nobody
 	// defines may stand in the part that is missing.
 	partial bool
+}
+
+// File is the content of a file that the policies name, such as the schema of
+// a body.
+func (d *Document) File(name string) ([]byte, bool) {
+	data, ok := d.files[name]
+	return data, ok
 }
 
 // Pos is a place in a policy file. Line and Column count from 1.
@@ -49,13 +61,27 @@ func (v Value[T]) Or(fallback T) T {
 	return fallback
 }
 
+// Values are the values of a list, without their places; nil for an empty one.
+func Values[T any](list []Value[T]) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]T, len(list))
+	for i, v := range list {
+		out[i] = v.V
+	}
+	return out
+}
+
 // Gateway is what every route inherits, and what none may undo.
 type Gateway struct {
 	Pos            Pos
 	Hosts          []Value[string]
 	TrustedProxies []Value[string] // CIDRs
-	Defaults       Defaults
-	Floor          []*Floor
+	// RedirectHTTP is the public port of https, to which plain http is sent.
+	RedirectHTTP Value[int]
+	Defaults     Defaults
+	Floor        []*Floor
 }
 
 // Defaults are a route's values where it names none. A scalar of a route
@@ -63,10 +89,12 @@ type Gateway struct {
 type Defaults struct {
 	Authenticate []Value[string]
 	Limits       []Value[string]
-	WAF          Value[string]
-	Body         Value[int64] // bytes
+	WAF          []Value[string] // profiles: at most one enforced, others in shadow
+	Body         Value[int64]    // bytes
 	Timeout      Value[time.Duration]
 	Capacity     Value[int] // requests of one route under way at once
+	CORS         *CORS
+	Response     Fields
 }
 
 // Floor is what no route under some paths may leave out.
@@ -74,6 +102,24 @@ type Floor struct {
 	Pos   Pos
 	Paths Value[string]   // "/v1/*": a prefix, or an exact path without the star
 	Needs []Value[string] // authenticate, authorize, limits, waf
+	// Except are routes that may go without some of Needs for a while.
+	Except []*FloorException
+}
+
+// FloorException lets one route go below a floor.
+type FloorException struct {
+	Pos   Pos
+	Route Value[string]
+	Needs []Value[string]
+	Exemption
+}
+
+// Exemption is why something is let through that otherwise would not be, who
+// answers for it, and until when it is thought right. Its end is reported
+// before and after; it never changes a decision.
+type Exemption struct {
+	Reason, Owner Value[string]
+	Expires       Value[time.Time] // the first moment after: midnight UTC at the end of the day written
 }
 
 // Issuer is someone whose tokens are accepted.
@@ -94,6 +140,8 @@ type Issuer struct {
 	// Require are claims a token of profile jwt must carry with exactly this
 	// value; it is what keeps ID tokens out (for instance typ: Bearer).
 	Require []Claim
+	// Claims are the further claims that conditions may use, each with its type.
+	Claims []ClaimType
 	// CA is a file of PEM certificates trusted for this issuer, in addition to the system's.
 	CA Value[string]
 	// Lifetime is the longest exp-iat accepted; default 1h.
@@ -116,6 +164,12 @@ type Revocations struct {
 type Claim struct {
 	Name  string
 	Value Value[string]
+}
+
+// ClaimType declares a claim: text, texts (a list), number (whole) or truth.
+type ClaimType struct {
+	Name string
+	Type Value[string]
 }
 
 // Upstream is a named group of endpoints.
@@ -151,6 +205,7 @@ type Limit struct {
 	Rate    Value[Rate]
 	Burst   Value[int]      // how many at once; default: the rate's count
 	Clients []Value[string] // only principals with one of these client ids are counted; empty: all
+	Mode    Value[string]   // enforce (default) or shadow
 }
 
 // Rate is Count requests in Per; written 600/1m.
@@ -166,6 +221,21 @@ type WAFProfile struct {
 	Paranoia  Paranoia
 	Threshold Threshold
 	Inspect   Inspect
+	// Mode is enforce (default) or shadow.
+	Mode       Value[string]
+	Exclusions []*Exclusion
+}
+
+// Exclusion keeps rules of the Core Rule Set from looking at one target.
+type Exclusion struct {
+	Pos    Pos
+	Rules  []Value[int]  // ids
+	Target Value[string] // ARGS:json.note: a JSON member as the engine names it
+	Exemption
+	// MustPass are requests that pass with the exclusion and not without it,
+	// MustBlock are refused with it. A text that begins with { or [ is a JSON
+	// body, any other a query string.
+	MustPass, MustBlock []Value[string]
 }
 
 // Paranoia levels, 1 to 4: rules up to Blocking deny, up to Detection are logged.
@@ -183,10 +253,13 @@ type Inspect struct {
 
 // Route is what is asked, who may, and where it goes.
 type Route struct {
-	Pos      Pos
-	Name     Value[string]
-	Match    Value[string] // GET /v1/hotels/{hotel}
-	Upstream Value[string] // the route's own, or its file's
+	Pos   Pos
+	Name  Value[string]
+	Hosts []Value[string] // some of the gateway's; empty: all of them
+	Match Value[string]   // GET /v1/hotels/{hotel}, or GET,POST /v1/notes
+	// Upstream is the route's own, or its file's; none with Redirect.
+	Upstream Value[string]
+	Redirect *Redirect
 	// Authenticate adds issuers to the defaults; NoAuthenticate is the reason
 	// for leaving it out.
 	Authenticate   []Value[string]
@@ -195,24 +268,99 @@ type Route struct {
 	Deny           []*Rule
 	Limits         []Value[string]
 	NoLimits       Value[string]
-	WAF            Value[string]
+	WAF            []Value[string] // in place of the defaults: at most one enforced, others in shadow
 	NoWAF          Value[string]
+	Validate       *Validation
 	Body           Value[int64]
 	Timeout        Value[time.Duration]
 	Capacity       Value[int]
 	WebSocket      Value[bool]
+	CORS           *CORS
+	Request        *Rewrite
+	Response       Fields
 	// Log lists the query parameters whose values may stand in events.
 	Log []Value[string]
 }
 
 // Rule allows or denies. All that it names must hold.
 type Rule struct {
-	Pos     Pos
-	Scopes  []Value[string] // the principal has all of these
-	Owner   Value[string]   // the path parameter that must equal the principal's subject
-	Clients []Value[string] // the principal's client is one of these
-	Anyone  Value[bool]     // matches every request, also without a principal; needs a reason
-	Reason  Value[string]
+	Pos      Pos
+	Name     Value[string]   // optional; how tests and metrics call it
+	Scopes   []Value[string] // the principal has all of these
+	Claims   []ClaimIs       // the token has each claim with one of its values
+	Owner    Value[string]   // the path parameter that must equal the principal's subject
+	Clients  []Value[string] // the principal's client is one of these
+	Methods  []Value[string] // the method is one of these, among the route's
+	Networks []Value[string] // the source is in one of these (CIDR)
+	Hours    []Hours         // now is within one of these
+	When     Value[string]   // a CEL condition; see the reference for its variables
+	Anyone   Value[bool]     // matches every request, also without a principal; needs a reason
+	Reason   Value[string]
+	Mode     Value[string] // enforce (default) or shadow
+}
+
+// ClaimIs is a declared claim and the values it may have; a claim of type texts
+// must contain one of them.
+type ClaimIs struct {
+	Pos    Pos
+	Name   string
+	Values []Value[string]
+}
+
+// Hours is a weekly span of time: "mon-fri 08:00-18:00 Europe/Helsinki". One
+// whose end is not after its begin goes on past midnight.
+type Hours struct {
+	Pos        Pos
+	Text       string
+	Days       [7]bool // by time.Weekday, of the begin
+	Begin, End time.Duration
+	Zone       *time.Location
+}
+
+// Validation is what a request's body must look like.
+type Validation struct {
+	Pos    Pos
+	Schema Value[string] // a JSON Schema file below the policy folder
+	Mode   Value[string] // enforce (default) or shadow
+}
+
+// CORS is which pages of other origins may use a route (Fetch standard, 3.2).
+type CORS struct {
+	Pos         Pos
+	Origins     []Value[string] // https://app.hotel.test; "*" without Credentials; empty: none
+	Headers     []Value[string] // request fields that pages may send beyond the safelisted
+	Expose      []Value[string] // response fields that pages may read
+	Credentials Value[bool]
+	MaxAge      Value[time.Duration] // how long browsers keep a preflight; default 10m
+}
+
+// Rewrite is what the upstream sees in place of what was asked.
+type Rewrite struct {
+	Pos         Pos
+	StripPrefix Value[string] // /api: taken off the path
+	Path        Value[string] // /v2/hotels/{hotel}: in place of the path; a * takes what the match's * took
+	Fields
+}
+
+// Fields are header fields set and removed.
+type Fields struct {
+	Set    []Field
+	Remove []Value[string]
+}
+
+// Field is a header field and its value, which may hold ${file:PATH} where it
+// is sent to an upstream: a secret, read when the policy is compiled.
+type Field struct {
+	Pos   Pos
+	Name  string // as net/http spells it
+	Value Value[string]
+}
+
+// Redirect sends callers elsewhere.
+type Redirect struct {
+	Pos    Pos
+	To     Value[string] // a path, or a URL with host; may name the match's parameters
+	Status Value[int]    // 301, 302, 303, 307 or 308 (default)
 }
 
 // Client is an OAuth client of the token service and what it may ask for.
@@ -248,6 +396,4 @@ type Audience struct {
 }
 
 // Has tells whether the client has a grant.
-func (c *Client) Has(grant string) bool {
-	return slices.ContainsFunc(c.Grants, func(g Value[string]) bool { return g.V == grant })
-}
+func (c *Client) Has(grant string) bool { return holds(c.Grants, grant) }

@@ -5,24 +5,18 @@ import (
 	"time"
 )
 
-// What holds where neither a route nor the defaults say anything.
-const (
-	defaultBody    = 64 << 10
-	defaultTimeout = 3 * time.Second
-	// defaultCapacity keeps a hanging backend from holding more than about a
-	// quarter of the connections the gateway accepts.
-	defaultCapacity = 1000
-)
-
-// Effective is a route with its defaults worked out.
+// Effective is a route with its defaults worked out. Each value knows the place
+// it came from; one that nobody wrote has none.
 type Effective struct {
-	Authenticate []string // issuers; empty when the route opts out
-	Limits       []string // of the defaults first, then its own
-	WAF          string   // profile; empty when the route opts out
-	Body         int64    // bytes
-	Timeout      time.Duration
-	Capacity     int // requests under way at once
-	Upstream     string
+	Authenticate []Value[string] // issuers; empty when the route opts out
+	Limits       []Value[string] // of the defaults first, then its own
+	WAF          []Value[string] // profiles; empty when the route opts out
+	Body         Value[int64]    // bytes
+	Timeout      Value[time.Duration]
+	Capacity     Value[int] // requests under way at once
+	Upstream     Value[string]
+	CORS         *CORS
+	Response     Fields   // the route's own, then those of the defaults it does not set
 	OptOuts      []OptOut // what the route leaves out, in the order of the stages
 }
 
@@ -41,11 +35,19 @@ func (d *Document) Effective(r *Route) Effective {
 		defaults = d.Gateway.Defaults
 	}
 	e := Effective{
-		WAF:      r.WAF.Or(defaults.WAF.V),
-		Body:     r.Body.Or(defaults.Body.Or(defaultBody)),
-		Timeout:  r.Timeout.Or(defaults.Timeout.Or(defaultTimeout)),
-		Capacity: r.Capacity.Or(defaults.Capacity.Or(defaultCapacity)),
-		Upstream: r.Upstream.V,
+		WAF:      r.WAF,
+		Body:     first(r.Body, defaults.Body, Value[int64]{V: defaultBody}),
+		Timeout:  first(r.Timeout, defaults.Timeout, Value[time.Duration]{V: defaultTimeout}),
+		Capacity: first(r.Capacity, defaults.Capacity, Value[int]{V: defaultCapacity}),
+		Upstream: r.Upstream,
+		CORS:     r.CORS,
+		Response: r.Response.over(defaults.Response),
+	}
+	if len(e.WAF) == 0 {
+		e.WAF = defaults.WAF
+	}
+	if e.CORS == nil {
+		e.CORS = defaults.CORS
 	}
 	optOut := func(stage string, reason Value[string]) bool {
 		if reason.Set {
@@ -63,9 +65,53 @@ func (d *Document) Effective(r *Route) Effective {
 		e.Limits = merge(inherited, r.Limits)
 	}
 	if optOut("waf", r.NoWAF) {
-		e.WAF = ""
+		e.WAF = nil
 	}
 	return e
+}
+
+// limited tells whether any of the named limits is in force.
+func (d *Document) limited(names []Value[string]) bool {
+	return slices.ContainsFunc(names, func(name Value[string]) bool {
+		return slices.ContainsFunc(d.Limits, func(l *Limit) bool { return l.Name.V == name.V && l.Mode.V != shadow })
+	})
+}
+
+// inspected tells whether any of the named WAF profiles is in force.
+func (d *Document) inspected(names []Value[string]) bool {
+	return slices.ContainsFunc(names, func(name Value[string]) bool {
+		p := d.profile(name.V)
+		return p != nil && p.Mode.V != shadow
+	})
+}
+
+func (d *Document) profile(name string) *WAFProfile {
+	i := slices.IndexFunc(d.WAF, func(p *WAFProfile) bool { return p.Name.V == name })
+	if i < 0 {
+		return nil
+	}
+	return d.WAF[i]
+}
+
+// first is the first value that was written, or the last.
+func first[T any](values ...Value[T]) Value[T] {
+	for _, v := range values {
+		if v.Set {
+			return v
+		}
+	}
+	return values[len(values)-1]
+}
+
+// over is f with those of base that f does not name.
+func (f Fields) over(base Fields) Fields {
+	out := Fields{Set: slices.Clone(f.Set), Remove: merge(base.Remove, f.Remove)}
+	for _, b := range base.Set {
+		if !slices.ContainsFunc(f.Set, func(own Field) bool { return own.Name == b.Name }) {
+			out.Set = append(out.Set, b)
+		}
+	}
+	return out
 }
 
 // needsPrincipal tells whether a limit counts by who calls.
@@ -76,11 +122,11 @@ func (d *Document) needsPrincipal(limit string) bool {
 }
 
 // merge is both lists in order, each name once.
-func merge(defaults, own []Value[string]) []string {
-	names := make([]string, 0, len(defaults)+len(own))
+func merge(defaults, own []Value[string]) []Value[string] {
+	names := make([]Value[string], 0, len(defaults)+len(own))
 	for _, v := range slices.Concat(defaults, own) {
-		if !slices.Contains(names, v.V) {
-			names = append(names, v.V)
+		if !holds(names, v.V) {
+			names = append(names, v)
 		}
 	}
 	return names

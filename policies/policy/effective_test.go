@@ -15,13 +15,13 @@ func TestWhatARouteInherits(t *testing.T) {
 	base, err := os.ReadFile("testdata/base.txt")
 	must(t, err)
 	inherited := Effective{
-		Authenticate: []string{"hotel"},
-		Limits:       []string{"per-source", "per-principal"},
-		WAF:          "json-api",
-		Body:         64 << 10,
-		Timeout:      3 * time.Second,
-		Capacity:     1000,
-		Upstream:     "search",
+		Authenticate: written("hotel"),
+		Limits:       written("per-source", "per-principal"),
+		WAF:          written("json-api"),
+		Body:         Value[int64]{V: 64 << 10, Set: true},
+		Timeout:      Value[time.Duration]{V: 3 * time.Second, Set: true},
+		Capacity:     Value[int]{V: 1000},
+		Upstream:     Value[string]{V: "search", Set: true},
 	}
 	with := func(change func(*Effective)) Effective {
 		e := inherited
@@ -34,18 +34,18 @@ func TestWhatARouteInherits(t *testing.T) {
 	}{
 		"a route without keys takes the defaults": {"", inherited},
 		"single values replace the defaults": {"body: 1KiB\n    timeout: 1m\n    capacity: 7\n    waf: strict\n    upstream: other", with(func(e *Effective) {
-			e.Body, e.Timeout, e.Capacity, e.WAF, e.Upstream = 1024, time.Minute, 7, "strict", "other"
+			e.Body.V, e.Timeout.V, e.Capacity, e.WAF, e.Upstream.V = 1024, time.Minute, Value[int]{V: 7, Set: true}, written("strict"), "other"
 		})},
 		"lists add to the defaults, each name once": {"limits: [burst, per-source]\n    authenticate: [partner]", with(func(e *Effective) {
-			e.Limits = []string{"per-source", "per-principal", "burst"}
-			e.Authenticate = []string{"hotel", "partner"}
+			e.Limits = written("per-source", "per-principal", "burst")
+			e.Authenticate = written("hotel", "partner")
 		})},
 		"an opt-out leaves a stage empty and keeps its reason": {"limits: {none: few}\n    waf: {none: static}", with(func(e *Effective) {
-			e.Limits, e.WAF = nil, ""
+			e.Limits, e.WAF = nil, nil
 			e.OptOuts = []OptOut{{Stage: "limits", Reason: "few"}, {Stage: "waf", Reason: "static"}}
 		})},
 		"without a principal the limits that count one fall away": {"authenticate: {none: public}", with(func(e *Effective) {
-			e.Authenticate, e.Limits = nil, []string{"per-source"}
+			e.Authenticate, e.Limits = nil, written("per-source")
 			e.OptOuts = []OptOut{{Stage: "authenticate", Reason: "public"}}
 		})},
 	}
@@ -68,7 +68,15 @@ func TestWhatARouteInherits(t *testing.T) {
 func TestWithoutDefaultsTheBoundsStillHold(t *testing.T) {
 	t.Parallel()
 	got := (&Document{}).Effective(&Route{})
-	if got.Body <= 0 || got.Timeout <= 0 {
-		t.Errorf("body %d, timeout %s: a bound of nothing is no bound", got.Body, got.Timeout)
+	if got.Body.V <= 0 || got.Timeout.V <= 0 {
+		t.Errorf("body %d, timeout %s: a bound of nothing is no bound", got.Body.V, got.Timeout.V)
 	}
+}
+
+func written(values ...string) []Value[string] {
+	out := make([]Value[string], len(values))
+	for i, v := range values {
+		out[i] = Value[string]{V: v, Set: true}
+	}
+	return out
 }

@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -13,7 +12,7 @@ import (
 // differs between machines: ${env:NAME} and ${env:NAME:-default} are expanded.
 // What is allowed must not depend on the machine, hence nowhere else.
 func place(v *Value[string]) reader {
-	return func(d *decoder, n *yaml.Node) {
+	read := func(d *decoder, n *yaml.Node) {
 		if !d.plain(n) {
 			return
 		}
@@ -28,8 +27,21 @@ func place(v *Value[string]) reader {
 		}
 		if value, ok := accept(d, n, expanded, parseText); ok {
 			*v = Value[string]{V: value, Pos: d.pos(n), Set: true}
+			if strings.Contains(n.Value, "${") {
+				d.doc.written[v.Pos] = n.Value
+			}
 		}
 	}
+	return reader{read: read, schema: text(v).schema}
+}
+
+// Written is a value as its file has it, with its references to the environment:
+// what they come to on one machine says nothing about another.
+func (d *Document) Written(v Value[string]) string {
+	if text, ok := d.written[v.Pos]; ok {
+		return text
+	}
+	return v.V
 }
 
 func places(vs *[]Value[string]) reader { return listOf(vs, false, place) }
@@ -69,30 +81,4 @@ func expand(s string, env func(string) (string, bool)) (string, error) {
 func variable(name string) bool {
 	ok, _ := regexp.MatchString(`\A[A-Z_][A-Z0-9_]{0,63}\z`, name)
 	return ok
-}
-
-// claims reads the claims a token must carry.
-func claims(into *[]Claim) reader {
-	return func(d *decoder, n *yaml.Node) {
-		if !d.plain(n) {
-			return
-		}
-		if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
-			d.reportf(n, CodeShape, "write {typ: Bearer}", "claims and their values belong here")
-			return
-		}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			var name, value Value[string]
-			text(&name)(d, n.Content[i])
-			text(&value)(d, n.Content[i+1])
-			if !name.Set || !value.Set {
-				continue
-			}
-			if slices.ContainsFunc(*into, func(c Claim) bool { return c.Name == name.V }) {
-				d.reportf(n.Content[i], CodeDuplicate, "leave one of them out", "claim %q stands twice", name.V)
-				continue
-			}
-			*into = append(*into, Claim{name.V, value})
-		}
-	}
 }

@@ -25,5 +25,5 @@ limits:
 	//  ┌─ limits.yaml:3:28
 	// 3│   - {name: per-source, by: sorce, rate: 200}
 	//  │                            ^^^^^ did you mean "source"?
-	//  = help: one of ["source" "principal" "client" "route"] belongs here
+	//  = help: write source, principal, client or route
 }

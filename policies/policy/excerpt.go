@@ -1,8 +1,12 @@
 package policy
 
 import (
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // source is a file as it was read: what mistakes found later quote from.
@@ -26,7 +30,8 @@ func (d *Document) Excerpt(m Mistake) Mistake {
 // lines splits a file for quoting. Characters that could move a terminal's
 // cursor or colour it are replaced, one for one, so that columns stay true and
 // a policy file cannot forge what the tool says about it. What stands in a
-// private key is replaced as well: mistakes are logged, and shown in reviews.
+// private key, or as the password of an address, is replaced as well: mistakes are
+// logged, and shown in reviews.
 func lines(data []byte) []string {
 	split := strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
 	private := false
@@ -39,10 +44,18 @@ func lines(data []byte) []string {
 			line = "…"
 		}
 		private = (private || begins) && !strings.Contains(split[i], "-----END")
+		for _, at := range slices.Backward(passwordInAddress().FindAllStringSubmatchIndex(line, -1)) {
+			line = line[:at[2]] + strings.Repeat("*", utf8.RuneCountInString(line[at[2]:at[3]])) + line[at[3]:]
+		}
 		split[i] = strings.Map(printable, line)
 	}
 	return split
 }
+
+// passwordInAddress finds the password of a URL.
+var passwordInAddress = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`://[^\s"',:/@]*:([^\s"',/]+)@`)
+})
 
 // privateKey is in the first line of every private key written as PEM.
 const privateKey = "PRIVATE KEY"

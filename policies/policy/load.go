@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -19,12 +21,13 @@ import (
 // Bounds on what is read: far above any real policy, far below what would hurt.
 const (
 	filesMost = 500
-	fileBytes = 1 << 20
+	// FileBytes is the most bytes that one policy file may have.
+	FileBytes = 1 << 20
 	depthMost = 32 // the deepest policy there is has eight levels
 )
 
-// Load reads all policy files below the root of fsys into one document. Hidden
-// files and folders are skipped, as is the folder tests. env answers what
+// Load reads all policy files below the root of fsys into one document, and the
+// files that they name. Hidden files and folders are skipped. env answers what
 // ${env:NAME} stands for.
 //
 // It is strict: a key nobody knows, a key that stands twice, a value without
@@ -51,24 +54,36 @@ func Check(fsys fs.FS, env func(string) (string, bool)) (*Document, error) {
 
 func load(fsys fs.FS, env func(string) (string, bool)) (*Document, error) {
 	d := &decoder{
-		doc:  &Document{sources: map[string]*source{}},
+		doc:  &Document{sources: map[string]*source{}, files: map[string][]byte{}, written: map[Pos]string{}},
 		env:  env,
 		once: map[string]Pos{},
 	}
-	sum := sha256.New()
+	sum, tests := sha256.New(), sha256.New()
 	for _, name := range d.files(fsys) {
 		data, err := read(fsys, name)
 		if err != nil {
 			d.report(Pos{File: name}, CodeFile, err.Error(), "", "")
 			continue
 		}
-		// Lengths keep two different sets of files from hashing alike.
-		fmt.Fprintf(sum, "%d %s %d\n", len(name), name, len(data))
-		sum.Write(data)
-		d.parse(name, data)
+		if testsAlone := d.parse(name, data); testsAlone {
+			add(tests, name, data)
+		} else {
+			add(sum, name, data)
+		}
 	}
+	for _, name := range d.bodies(fsys) {
+		add(sum, name, d.doc.files[name])
+	}
+	d.doc.TestVersion = hex.EncodeToString(tests.Sum(nil))
 	d.doc.Version = hex.EncodeToString(sum.Sum(nil))
 	return d.doc, d.mistakes.tidy()
+}
+
+// add counts a file. Lengths keep two different sets of files from hashing
+// alike.
+func add(sum hash.Hash, name string, data []byte) {
+	fmt.Fprintf(sum, "%d %s %d\n", len(name), name, len(data))
+	sum.Write(data)
 }
 
 // files lists the policy files, in the order of their names.
@@ -84,7 +99,7 @@ func (d *decoder) files(fsys fs.FS) []string {
 		}
 		hidden := name != "." && strings.HasPrefix(entry.Name(), ".")
 		switch {
-		case entry.IsDir() && (hidden || name == "tests"):
+		case entry.IsDir() && hidden:
 			return fs.SkipDir
 		case entry.IsDir() || hidden:
 			return nil
@@ -93,6 +108,10 @@ func (d *decoder) files(fsys fs.FS) []string {
 			d.report(Pos{File: name}, CodeFile, "a link to a folder is not followed", "", "make it a folder, or link the files in it")
 			return nil
 		case !isPolicy(name):
+			return nil
+		case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+			// A line break would begin a line of its own in every log that names the file.
+			d.report(Pos{File: name}, CodeFile, "the name of the file holds a line break or another character that cannot be seen", "", "rename the file, or its folder")
 			return nil
 		case len(names) == filesMost:
 			d.report(Pos{File: name}, CodeFile, fmt.Sprintf("there are more than %d policy files", filesMost), "", "is this the right folder?")
@@ -132,35 +151,36 @@ func read(fsys fs.FS, name string) ([]byte, error) {
 		return nil, fmt.Errorf("the file cannot be opened: %w", err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, fileBytes+1))
+	data, err := io.ReadAll(io.LimitReader(file, FileBytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the file cannot be read: %w", err)
-	case len(data) > fileBytes:
-		return nil, fmt.Errorf("the file is larger than %d bytes", fileBytes)
+	case len(data) > FileBytes:
+		return nil, fmt.Errorf("the file is larger than %d bytes", FileBytes)
 	case !utf8.Valid(data):
 		return nil, errors.New("the file is not UTF-8 text")
 	}
 	return data, nil
 }
 
-// parse reads one file's YAML into the document.
-func (d *decoder) parse(name string, data []byte) {
+// parse reads one file's YAML into the document. It tells whether the file holds
+// tests alone: those change nothing that is served, and no version.
+func (d *decoder) parse(name string, data []byte) (testsAlone bool) {
 	d.file = name
 	d.doc.sources[name] = &source{lines: lines(data), widths: map[Pos]int{}}
 	loader, err := yaml.NewLoader(strings.NewReader(string(data)),
 		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(depthMost))))
 	if err != nil {
 		d.report(Pos{File: name}, CodeSyntax, err.Error(), "", "")
-		return
+		return false
 	}
 	var root, second yaml.Node
 	if err := loader.Load(&root); errors.Is(err, io.EOF) {
 		d.report(Pos{File: name}, CodeMissing, "the file is empty", "", "write version: "+strconv.Itoa(version)+" and what it is for, or delete the file")
-		return
+		return false
 	} else if err != nil {
 		d.syntax(err)
-		return
+		return false
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
@@ -168,16 +188,32 @@ func (d *decoder) parse(name string, data []byte) {
 	case !errors.Is(err, io.EOF):
 		d.syntax(err)
 	}
-	if len(root.Content) == 1 {
-		d.document(root.Content[0])
+	if len(root.Content) != 1 {
+		return false
 	}
+	d.document(root.Content[0])
+	return holdsTestsAlone(root.Content[0])
+}
+
+func holdsTestsAlone(n *yaml.Node) bool {
+	tests := false
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch n.Content[i].Value {
+		case "tests":
+			tests = true
+		case "version":
+		default:
+			return false
+		}
+	}
+	return tests
 }
 
 // syntax reports what the YAML parser refused.
 func (d *decoder) syntax(err error) {
-	at, what, why := Pos{File: d.file}, "not valid YAML: "+err.Error(), ""
+	at, what, why, hint := Pos{File: d.file}, "not valid YAML: "+err.Error(), "", ""
 	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-		what = "not valid YAML: " + e.Message
+		what, hint = "not valid YAML: "+e.Message, likely(e.Message)
 		at.Line, at.Column = e.Mark.Line, e.Mark.Column
 		if at.Line == 0 {
 			at.Column = 0
@@ -186,5 +222,23 @@ func (d *decoder) syntax(err error) {
 			why = fmt.Sprintf("%s that begins on line %d", e.ContextMsg, e.ContextMark.Line)
 		}
 	}
-	d.report(at, CodeSyntax, what, why, "")
+	d.report(at, CodeSyntax, what, why, hint)
+}
+
+// likely is what most often leads to what the YAML parser says.
+func likely(message string) string {
+	switch {
+	case strings.Contains(message, "tab character"):
+		return "indent with spaces"
+	case strings.Contains(message, "cannot start any token"):
+		return "indent with spaces, not tabs, and put quotes around a text that begins with @, % or `"
+	case strings.Contains(message, "'-' indicator"), strings.Contains(message, "expected key"):
+		return "keys that belong together begin in the same column, and so do the dashes of a list"
+	case strings.Contains(message, "',' or"):
+		return "a quote, bracket or brace is missing, here or before"
+	case strings.Contains(message, "mapping values are not allowed"):
+		return "put quotes around a text that holds a colon and a space, or look at the indentation"
+	default:
+		return ""
+	}
 }

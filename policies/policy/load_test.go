@@ -38,7 +38,7 @@ func TestWhichFilesArePolicies(t *testing.T) {
 	doc, err := Load(fstest.MapFS{
 		"clients.YML":          file("version: 1\n"),
 		"a/b/c/deep.yaml":      file("version: 1\nhosts: [localhost]\n"),
-		"tests/search.yaml":    bad,
+		"tests/search.yaml":    file("version: 1\ntests: [{name: x, send: GET /x, expect: {status: 404}}]\n"),
 		".hidden.yaml":         bad,
 		"..data/gateway.yaml":  bad,
 		".git/config.yaml":     bad,
@@ -49,8 +49,8 @@ func TestWhichFilesArePolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(doc.Gateway.Hosts) != 1 || len(doc.Limits) != 1 {
-		t.Errorf("hosts %v, limits %v", doc.Gateway.Hosts, doc.Limits)
+	if len(doc.Gateway.Hosts) != 1 || len(doc.Limits) != 1 || len(doc.Tests) != 1 {
+		t.Errorf("hosts %v, limits %v, tests %v", doc.Gateway.Hosts, doc.Limits, doc.Tests)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestAFileThatCannotBeTakenIsAMistake(t *testing.T) {
 		files fstest.MapFS
 		want  string
 	}{
-		"larger than a mebibyte": {fstest.MapFS{"a.yaml": file("version: 1\n#" + strings.Repeat("x", fileBytes))}, "larger than"},
+		"larger than a mebibyte": {fstest.MapFS{"a.yaml": file("version: 1\n#" + strings.Repeat("x", FileBytes))}, "larger than"},
 		"not UTF-8":              {fstest.MapFS{"a.yaml": file("version: 1\n# \xff\n")}, "not UTF-8"},
 		"UTF-16":                 {fstest.MapFS{"a.yaml": file("\xff\xfev\x00")}, "not UTF-8"},
 		"one file too many":      {many, "more than 500"},
@@ -103,6 +103,15 @@ func TestALinkToAFolderIsAMistakeAndNotSkipped(t *testing.T) {
 	must(t, os.Symlink(".elsewhere", filepath.Join(dir, "routes")))
 	if _, err := Load(os.DirFS(dir), noEnvironment); err == nil || !strings.Contains(err.Error(), "link to a folder") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestANameThatCannotBeSeenIsAMistake(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a\n::error::b.yaml", "a\x1b[2J.yml", "a\u202elmay.yaml", "folder\r/a.yaml"} {
+		if _, err := Load(fstest.MapFS{name: file("version: 1\n")}, noEnvironment); err == nil || !strings.Contains(err.Error(), "cannot be seen") {
+			t.Errorf("%q: error %v", name, err)
+		}
 	}
 }
 
@@ -173,6 +182,16 @@ func TestAPasswordInAnAddressIsNotRepeated(t *testing.T) {
 	_, err := Check(fstest.MapFS{"a.yaml": file("version: 1\nupstreams: [{name: a, endpoints: [\"${env:A}\"], credential: {client: a}}]\n")}, env)
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error %v", err)
+	}
+	_, err = Check(fstest.MapFS{"a.yaml": file("version: 1\nupstreams: [{name: a, endpoints: [\"https://user:hunter2@a.test\"], credential: {client: a}}]\n")}, noEnvironment)
+	mistakes, ok := errors.AsType[Mistakes](err)
+	if !ok {
+		t.Fatalf("error %v", err)
+	}
+	var out strings.Builder
+	must(t, mistakes.Render(&out, false))
+	if strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "@a.test\"], credential") {
+		t.Errorf("it is shown:\n%s", out.String())
 	}
 }
 

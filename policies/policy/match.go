@@ -14,10 +14,10 @@ func cut(path string) pattern { return strings.Split(strings.TrimPrefix(path, "/
 
 func isParam(segment string) bool { return strings.HasPrefix(segment, "{") }
 
-// splitMatch cuts GET /v1/hotels/{hotel} in two.
-func splitMatch(match string) (method, path string) {
-	method, path, _ = strings.Cut(match, " ")
-	return method, path
+// SplitMatch cuts GET,POST /v1/hotels/{hotel} into methods and path.
+func SplitMatch(match string) (methods []string, path string) {
+	list, path, _ := strings.Cut(match, " ")
+	return strings.Split(list, ","), path
 }
 
 // methods are those a route may have. CONNECT would make the gateway a tunnel,
@@ -31,19 +31,26 @@ func (v *validator) match(m Value[string]) {
 	if !m.Set {
 		return
 	}
-	method, path := splitMatch(m.V)
-	if !slices.Contains(methods(), method) {
-		v.report(m.Pos, CodeMatch, fmt.Sprintf("%q is not a method a route may have", method),
-			didYouMean(strings.ToUpper(method), methods()), "write GET /v1/hotels/{hotel}; methods are "+strings.Join(methods(), ", "))
+	if list, _, spaced := strings.Cut(m.V, ", "); spaced && !strings.Contains(list, " ") {
+		v.report(m.Pos, CodeMatch, "methods of a match stand together", "no space after a comma", "write GET,POST /v1/notes")
+		return
+	}
+	list, path := SplitMatch(m.V)
+	for i, method := range list {
+		if !slices.Contains(methods(), method) {
+			v.report(m.Pos, CodeMatch, fmt.Sprintf("%q is not a method a route may have", method),
+				didYouMean(strings.ToUpper(method), methods()), "write GET /v1/hotels/{hotel}, or GET,POST /v1/notes; methods are "+strings.Join(methods(), ", "))
+		} else if slices.Contains(list[:i], method) {
+			v.report(m.Pos, CodeDuplicate, fmt.Sprintf("the method %s stands twice in a match", method), "", "leave one of them out")
+		}
 	}
 	if why := wrongPath(path); why != "" {
 		v.report(m.Pos, CodeMatch, fmt.Sprintf("a route cannot match the path %q", path), why, "write GET /v1/hotels/{hotel} or GET /assets/*")
 	}
 }
 
-// wrongPath tells why a path can be no route's, or nothing. Requests are
-// matched by their canonical path, so that what cannot stand there would be
-// dead, and a name that reads two ways is refused.
+// wrongPath tells why no route can have a path, or nothing. Requests are matched
+// by their canonical path: a path that is not canonical would never match.
 func wrongPath(path string) string {
 	if !strings.HasPrefix(path, "/") {
 		return "a path begins with a slash"
@@ -96,6 +103,23 @@ func isLiteral(s string) bool {
 	return true
 }
 
+// Params are the names of the path parameters of a match, in their order.
+func Params(match string) []string {
+	_, path := SplitMatch(match)
+	return cut(path).params()
+}
+
+// params are the names of its parameters.
+func (p pattern) params() []string {
+	var names []string
+	for _, s := range p {
+		if isParam(s) && len(s) > 2 {
+			names = append(names, s[1:len(s)-1])
+		}
+	}
+	return names
+}
+
 // shape is the match with its parameters' names taken out: two routes of one
 // shape match the same requests.
 func (p pattern) shape() string {
@@ -129,17 +153,41 @@ func (p pattern) overlaps(q pattern) bool {
 func (v *validator) sameMatches() {
 	first := map[string]*Route{}
 	for _, r := range v.doc.Routes {
-		method, path := splitMatch(r.Match.V)
+		list, path := SplitMatch(r.Match.V)
 		if !r.Match.Set || wrongPath(path) != "" {
 			continue
 		}
-		key := method + " " + cut(path).shape()
-		other, taken := first[key]
-		if !taken {
-			first[key] = r
-			continue
+		told := map[*Route]bool{}
+		for _, key := range v.asked(r, list, cut(path).shape()) {
+			other, taken := first[key]
+			if !taken {
+				first[key] = r
+				continue
+			}
+			if other == r || told[other] {
+				continue
+			}
+			told[other] = true
+			v.report(r.Match.Pos, CodeSameMatch, fmt.Sprintf("routes %q and %q match the same requests", other.Name.V, r.Name.V),
+				"the other is at "+other.Match.Pos.String(), "keep one of them")
 		}
-		v.report(r.Match.Pos, CodeSameMatch, fmt.Sprintf("routes %q and %q match the same requests", other.Name.V, r.Name.V),
-			"the other is at "+other.Match.Pos.String(), "keep one of them")
 	}
+}
+
+// asked lists everything a route matches, as host, method and shape of path.
+func (v *validator) asked(r *Route, methods []string, shape string) []string {
+	hosts := r.Hosts
+	if len(hosts) == 0 && v.doc.Gateway != nil {
+		hosts = v.doc.Gateway.Hosts
+	}
+	if len(hosts) == 0 {
+		hosts = []Value[string]{{}} // the hosts stand in a part that is missing
+	}
+	var keys []string
+	for _, host := range hosts {
+		for _, method := range methods {
+			keys = append(keys, host.V+" "+method+" "+shape)
+		}
+	}
+	return keys
 }

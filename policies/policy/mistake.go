@@ -8,9 +8,11 @@ import (
 	"strings"
 )
 
-// Mistake is one thing wrong in a policy file: what, where, why, and how to
-// mend it.
+// Mistake is one thing wrong in a policy file, or worth knowing about it: what,
+// where, why, and how to mend it.
 type Mistake struct {
+	// Severity tells whether the policies can be served with it.
+	Severity Severity
 	// Code names the kind of mistake, for search and help; see the codes.
 	Code string
 	// Pos is where it was made; Line 0 when it concerns a whole file.
@@ -69,6 +71,28 @@ func Join(errs ...error) error {
 	return all.tidy()
 }
 
+// Of are the mistakes of some severities, in their order.
+func (ms Mistakes) Of(severities ...Severity) Mistakes {
+	var some Mistakes
+	for _, m := range ms {
+		if slices.Contains(severities, m.Severity) {
+			some = append(some, m)
+		}
+	}
+	return some
+}
+
+// Codes are the codes of the mistakes, each once, in the order of their first.
+func (ms Mistakes) Codes() []string {
+	var codes []string
+	for _, m := range ms {
+		if !slices.Contains(codes, m.Code) {
+			codes = append(codes, m.Code)
+		}
+	}
+	return codes
+}
+
 // At makes a mistake found after loading, for instance by a compiler.
 // (*Document).Excerpt gives it its source line.
 func At(pos Pos, code, what, hint string) Mistake {
@@ -79,12 +103,16 @@ func At(pos Pos, code, what, hint string) Mistake {
 // more to report than to read.
 const mistakesShown = 200
 
-// tidy sorts, drops repeats and bounds; it returns an error that is nil when
-// nothing is left.
+// tidy is tidied as an error, nil when there is nothing wrong.
 func (ms Mistakes) tidy() error {
 	if len(ms) == 0 {
 		return nil
 	}
+	return ms.tidied()
+}
+
+// tidied sorts, drops repeats and bounds.
+func (ms Mistakes) tidied() Mistakes {
 	slices.SortStableFunc(ms, func(a, b Mistake) int {
 		return cmp.Or(
 			cmp.Compare(a.Pos.File, b.Pos.File),

@@ -30,7 +30,7 @@ const (
 // What stands there is quoted by no mistake, since a private key pasted by
 // mistake would go into logs with it.
 func publicKeys(into *[]Value[string]) reader {
-	return func(d *decoder, n *yaml.Node) {
+	read := func(d *decoder, n *yaml.Node) {
 		if n.Kind == yaml.ScalarNode {
 			d.reportKey(n, errors.New("a list of keys belongs here"))
 			return
@@ -61,6 +61,9 @@ func publicKeys(into *[]Value[string]) reader {
 			*into = append(*into, Value[string]{V: entry.Value, Pos: d.pos(entry), Set: true})
 		})
 	}
+	return reader{read: read, schema: func() *schema {
+		return &schema{Type: "array", MinItems: 1, Items: &schema{Type: "string", Pattern: "^\\s*-----BEGIN PUBLIC KEY-----"}}
+	}}
 }
 
 // reportKey says what is wrong with a key and shows nothing of it.
@@ -69,7 +72,7 @@ func (d *decoder) reportKey(n *yaml.Node, err error) {
 	m := At(d.pos(n), CodeForm, err.Error(), "write |, and below it the lines of: openssl pkey -in client.key -pubout")
 	if strings.Contains(n.Value, privateKey) {
 		m.Code, m.What = CodeUnprotected, "this is a private key, and a policy is read by many"
-		m.Hint = "make a new key pair and put its public half here: this one is no secret any more, wherever else it is used"
+		m.Hint = "make a new key pair and put its public half here: this one is no longer a secret, wherever else it is used"
 	}
 	d.mistakes = append(d.mistakes, m)
 }
@@ -87,7 +90,7 @@ func publicKey(text string) ([]byte, error) {
 	case block.Type != "PUBLIC KEY" || len(block.Headers) > 0:
 		return nil, errors.New("the first line must be -----BEGIN PUBLIC KEY-----")
 	case len(rest) > 0:
-		return nil, errors.New("something stands after the key: one entry, one key")
+		return nil, errors.New("there is more after the key: one entry, one key")
 	}
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
@@ -103,7 +106,7 @@ func publicKey(text string) ([]byte, error) {
 			return nil, fmt.Errorf("an RSA key of %d bits cannot be used; use %d to %d", bits, rsaLeast, rsaMost)
 		}
 		if key.E < 3 || key.E%2 == 0 {
-			return nil, fmt.Errorf("an RSA key with the exponent %d proves nothing", key.E)
+			return nil, fmt.Errorf("an RSA key with the exponent %d cannot be used", key.E)
 		}
 	case ed25519.PublicKey:
 	default:

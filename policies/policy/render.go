@@ -23,8 +23,18 @@ func (ms Mistakes) Render(w io.Writer, color bool) error {
 	return err
 }
 
+// List writes the mistakes for a person, one a line, without their source.
+func (ms Mistakes) List(w io.Writer) error {
+	var out bytes.Buffer
+	for _, m := range ms {
+		fmt.Fprintf(&out, "%s[%s]: %s: %s\n", m.Severity, m.Code, clean(m.Pos.String()), m.message())
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
 func (m Mistake) render(out *bytes.Buffer, p paint) {
-	fmt.Fprintf(out, "%s: %s\n", p.red("error["+m.Code+"]"), p.bold(clean(m.What)))
+	fmt.Fprintf(out, "%s: %s\n", p.weight(m.Severity, m.Severity.String()+"["+m.Code+"]"), p.bold(clean(m.What)))
 	number := strconv.Itoa(m.Pos.Line)
 	margin := strings.Repeat(" ", len(number))
 	if m.Pos.File != "" {
@@ -37,7 +47,7 @@ func (m Mistake) render(out *bytes.Buffer, p paint) {
 		if m.Why != "" {
 			caret += " " + clean(m.Why)
 		}
-		fmt.Fprintf(out, "%s%s %s%s\n", margin, p.blue("│"), strings.Repeat(" ", column-1), p.red(caret))
+		fmt.Fprintf(out, "%s%s %s%s\n", margin, p.blue("│"), strings.Repeat(" ", column-1), p.weight(m.Severity, caret))
 	} else if m.Why != "" {
 		fmt.Fprintf(out, "%s%s\n", margin, clean(m.Why))
 	}
@@ -75,7 +85,18 @@ func clean(text string) string { return strings.Map(printable, text) }
 // paint adds ANSI colours, or nothing.
 type paint struct{ on bool }
 
-func (p paint) red(s string) string  { return p.with("1;31", s) }
+// weight is red, yellow or cyan.
+func (p paint) weight(s Severity, text string) string {
+	switch s {
+	case Error:
+		return p.with("1;31", text)
+	case Warning:
+		return p.with("1;33", text)
+	default:
+		return p.with("1;36", text)
+	}
+}
+
 func (p paint) bold(s string) string { return p.with("1", s) }
 func (p paint) blue(s string) string { return p.with("1;34", s) }
 

@@ -8,9 +8,16 @@ import (
 func (v *validator) route(r *Route) {
 	v.match(r.Match)
 	e := v.doc.Effective(r)
-	if !r.Upstream.Set {
+	for _, h := range r.Hosts {
+		v.refers(h, "host", "hosts", v.hosts)
+	}
+	if !r.Upstream.Set && r.Redirect == nil {
 		v.missing(r.Pos, fmt.Sprintf("route %q has no upstream: name one here, or one for the whole file", r.Name.V))
 	}
+	v.redirect(r)
+	v.rewrite(r)
+	v.fieldsOfAnswers(r.Response)
+	v.cors(r.CORS)
 	v.refers(r.Upstream, "upstream", "upstreams", v.upstreams)
 	v.exchanged(r)
 	for _, name := range r.Authenticate {
@@ -22,7 +29,7 @@ func (v *validator) route(r *Route) {
 			v.report(name.Pos, CodeRule, fmt.Sprintf("limit %q counts who calls, and route %q does not ask", name.V, r.Name.V), "", "use a limit by source or by route")
 		}
 	}
-	v.refers(r.WAF, "WAF profile", "waf", v.wafs)
+	v.profiles(r.WAF)
 	v.size(r.Body, bodyMost)
 	v.duration(r.Timeout, shortest, timeoutMost)
 	v.count(r.Capacity, 1, capacityMost)
@@ -43,52 +50,6 @@ func (v *validator) exchanged(r *Route) {
 		"the upstream's credential stands at "+v.doc.Upstreams[i].Exchange.Pos.String(), "authenticate, or send the route to an upstream with credential: {client: NAME}")
 }
 
-// rules checks who may. With no allow rule nobody may: a route nobody can use
-// is never what was meant.
-func (v *validator) rules(r *Route) {
-	if len(r.Allow) == 0 && !v.doc.partial {
-		v.report(r.Pos, CodeNobody, fmt.Sprintf("route %q allows nobody", r.Name.V), "", "what no allow rule matches is denied; add allow: with at least one rule")
-	}
-	for _, rule := range r.Allow {
-		v.rule(r, rule)
-	}
-	for _, rule := range r.Deny {
-		v.rule(r, rule)
-	}
-}
-
-func (v *validator) rule(r *Route, rule *Rule) {
-	wrong := func(at Pos, what, hint string) { v.report(at, CodeRule, what, "", hint) }
-	v.scopes(rule.Scopes)
-	for _, c := range rule.Clients {
-		v.visible(c, "a client")
-	}
-	conditions := len(rule.Scopes) > 0 || rule.Owner.Set || len(rule.Clients) > 0
-	switch {
-	case rule.Anyone.Set && !rule.Anyone.V:
-		wrong(rule.Anyone.Pos, "anyone: false says nothing", "leave it out")
-	case rule.Anyone.Set && conditions:
-		wrong(rule.Anyone.Pos, "anyone, and yet under conditions", "leave out anyone, or the conditions")
-	case rule.Anyone.Set && !rule.Reason.Set:
-		v.report(rule.Anyone.Pos, CodeReason, "a rule for anyone has no reason", "", "add reason: why every request may match")
-	case !rule.Anyone.Set && !conditions && !v.doc.partial:
-		wrong(rule.Pos, "a rule without a condition", "name scopes, owner or clients; or anyone: true with a reason")
-	case conditions && r.NoAuthenticate.Set:
-		wrong(rule.Pos, fmt.Sprintf("the rule asks who calls, and route %q does not authenticate", r.Name.V), "authenticate, or use anyone: true with a reason")
-	}
-	_, path := splitMatch(r.Match.V)
-	if rule.Owner.Set && !slices.Contains(cut(path), "{"+rule.Owner.V+"}") {
-		var params []string
-		for _, s := range cut(path) {
-			if isParam(s) && len(s) > 2 {
-				params = append(params, s[1:len(s)-1])
-			}
-		}
-		v.report(rule.Owner.Pos, CodeUnknownName, fmt.Sprintf("route %q has no path parameter %q", r.Name.V, rule.Owner.V),
-			didYouMean(rule.Owner.V, params), fmt.Sprintf("it matches %s", r.Match.V))
-	}
-}
-
 // silent finds stages that a route goes without and does not say so.
 func (v *validator) silent(r *Route, e Effective) {
 	if v.doc.partial {
@@ -100,7 +61,7 @@ func (v *validator) silent(r *Route, e Effective) {
 	}{
 		{"authenticate", len(e.Authenticate) == 0 && !r.NoAuthenticate.Set},
 		{"limits", len(e.Limits) == 0 && !r.NoLimits.Set},
-		{"waf", e.WAF == "" && !r.NoWAF.Set},
+		{"waf", len(e.WAF) == 0 && !r.NoWAF.Set},
 	} {
 		if stage.absent {
 			v.report(r.Pos, CodeSilent, fmt.Sprintf("route %q has no %s, and neither have the defaults", r.Name.V, stage.key),
@@ -112,62 +73,20 @@ func (v *validator) silent(r *Route, e Effective) {
 // inspected finds routes that take a larger body than their WAF looks at: what
 // it does not see it cannot refuse.
 func (v *validator) inspected(r *Route, e Effective) {
-	i := slices.IndexFunc(v.doc.WAF, func(p *WAFProfile) bool { return p.Name.V == e.WAF })
-	if e.WAF == "" || i < 0 {
-		return
-	}
-	most := v.doc.WAF[i].Inspect.Body.Or(inspectBodyMost)
-	if e.Body <= most {
-		return
-	}
-	at := v.doc.WAF[i].Inspect.Body.Pos
-	if r.Body.Set {
-		at = r.Body.Pos
-	} else if v.doc.Gateway != nil && v.doc.Gateway.Defaults.Body.Set {
-		at = v.doc.Gateway.Defaults.Body.Pos
-	}
-	v.report(at, CodeUninspected, fmt.Sprintf("route %q takes a body of %s, and WAF profile %q inspects %s", r.Name.V, inBytes(e.Body), e.WAF, inBytes(most)),
-		"", "take a smaller body, or say why it is not inspected: waf: {none: reason}")
-}
-
-// floors reports what a route leaves out under a path where none may.
-func (v *validator) floors(r *Route, e Effective) {
-	_, path := splitMatch(r.Match.V)
-	if v.doc.Gateway == nil || wrongPath(path) != "" {
-		return
-	}
-	for _, f := range v.doc.Gateway.Floor {
-		if wrongPath(f.Paths.V) != "" || !cut(f.Paths.V).overlaps(cut(path)) {
+	for _, name := range e.WAF {
+		p := v.doc.profile(name.V)
+		if p == nil || p.Mode.V == shadow {
 			continue
 		}
-		for _, need := range f.Needs {
-			if at, below := lacks(r, e, need.V); below {
-				v.report(at, CodeFloor, fmt.Sprintf("route %q goes without %s", r.Name.V, need.V),
-					fmt.Sprintf("%s needs it", f.Paths.V), "the floor stands at "+need.Pos.String())
-			}
+		most := p.Inspect.Body.Or(DefaultInspectBody)
+		if e.Body.V <= most {
+			continue
 		}
+		at := p.Inspect.Body.Pos
+		if e.Body.Set {
+			at = e.Body.Pos
+		}
+		v.report(at, CodeUninspected, fmt.Sprintf("route %q takes a body of %s, and WAF profile %q inspects %s", r.Name.V, FormatSize(e.Body.V), name.V, FormatSize(most)),
+			"", "take a smaller body, or say why it is not inspected: waf: {none: reason}")
 	}
-}
-
-// lacks tells whether a route goes without what a floor needs, and where it
-// says so. Authorize is gone without when anyone may.
-func lacks(r *Route, e Effective, need string) (Pos, bool) {
-	switch need {
-	case "authenticate":
-		return r.NoAuthenticate.Pos, r.NoAuthenticate.Set
-	case "limits":
-		if r.NoLimits.Set {
-			return r.NoLimits.Pos, true
-		}
-		return r.Pos, len(e.Limits) == 0
-	case "waf":
-		return r.NoWAF.Pos, r.NoWAF.Set
-	case "authorize":
-		for _, rule := range r.Allow {
-			if rule.Anyone.V {
-				return rule.Anyone.Pos, true
-			}
-		}
-	}
-	return Pos{}, false
 }

@@ -14,26 +14,41 @@ import (
 // textLongest bounds one value in bytes: the longest sensible one is a reason.
 const textLongest = 1024
 
-// scalar reads one value. Its tag must be among the tags, so that the text "5"
-// is not a number and the number 5 is not a name.
-func scalar[T any](into *Value[T], want string, tags []string, parse func(string) (T, error)) reader {
-	return func(d *decoder, n *yaml.Node) {
+// kind is a kind of scalar: what people call it, what YAML may take it for, how
+// it is read, and what an editor is told. The tags keep the text "5" from being
+// a number and the number 5 from being a name.
+type kind[T any] struct {
+	want   string
+	tags   []string
+	parse  func(string) (T, error)
+	schema schema
+}
+
+// scalar reads one value.
+func scalar[T any](into *Value[T], k kind[T]) reader {
+	read := func(d *decoder, n *yaml.Node) {
 		if !d.plain(n) {
 			return
 		}
-		if n.Kind != yaml.ScalarNode || !slices.Contains(tags, n.Tag) {
-			d.reportf(n, CodeShape, "", "%s belongs here, not %s", want, shape(n))
+		if n.Kind != yaml.ScalarNode || !slices.Contains(k.tags, n.Tag) {
+			d.reportf(n, CodeShape, "", "%s belongs here, not %s", k.want, shape(n))
 			return
 		}
 		if strings.Contains(n.Value, "${") {
-			d.reportf(n, CodeEnvironment, "${env:NAME} works in an issuer's url, jwks and ca and in an upstream's endpoints",
+			d.reportf(n, CodeEnvironment, "${env:NAME} works in an issuer's url, jwks and ca and in an upstream's endpoints; ${file:PATH} in request: {set: ...}",
 				"%q cannot be taken from the environment", n.Value)
 			return
 		}
-		if v, ok := accept(d, n, n.Value, parse); ok {
+		if v, ok := accept(d, n, n.Value, k.parse); ok {
 			*into = Value[T]{V: v, Pos: d.pos(n), Set: true}
 		}
 	}
+	return reader{read: read, schema: k.describe}
+}
+
+func (k kind[T]) describe() *schema {
+	s := k.schema
+	return &s
 }
 
 // accept parses a value and reports why it cannot be.
@@ -47,65 +62,134 @@ func accept[T any](d *decoder, n *yaml.Node, value string, parse func(string) (T
 }
 
 func text(v *Value[string]) reader {
-	return scalar(v, "a text", []string{"!!str"}, parseText)
+	return scalar(v, kind[string]{"a text", []string{"!!str"}, parseText, schema{Type: "string", MinLength: 1}})
 }
 
-func texts(vs *[]Value[string]) reader { return textList(vs, false) }
-
-// textList reads a list of texts without repeats.
-func textList(vs *[]Value[string], mayBeEmpty bool) reader {
-	return listOf(vs, mayBeEmpty, text)
+// word reads one of a few words.
+func word(v *Value[string], words ...string) reader {
+	r := text(v)
+	return reader{
+		read: func(d *decoder, n *yaml.Node) {
+			if r.read(d, n); !v.Set || slices.Contains(words, v.V) {
+				return
+			}
+			d.choice(v.Pos, fmt.Sprintf("%q is not known here", v.V), didYouMean(v.V, words), "write "+oneOf(words))
+		},
+		schema: func() *schema { return &schema{Enum: words} },
+	}
 }
 
-func listOf(vs *[]Value[string], mayBeEmpty bool, read func(*Value[string]) reader) reader {
-	return func(d *decoder, n *yaml.Node) {
-		seen := map[string]bool{}
-		d.items(n, mayBeEmpty, func(d *decoder, entry *yaml.Node) {
+// oneOf is a few words as a person would list them.
+func oneOf(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// choice reports a value that is none of a few. It could be read, so that what
+// else is wrong is told too.
+func (d *decoder) choice(at Pos, what, why, hint string) {
+	m := d.doc.Excerpt(At(at, CodeChoice, what, hint))
+	m.Why = why
+	d.mistakes = append(d.mistakes, m)
+}
+
+// words reads a list of some of a few words.
+func words(vs *[]Value[string], known ...string) reader {
+	return listOf(vs, false, func(v *Value[string]) reader { return word(v, known...) })
+}
+
+// oneOrMore reads one text, or a list of them.
+func oneOrMore(vs *[]Value[string]) reader {
+	several, one := texts(vs), text(new(Value[string]))
+	return reader{
+		read: func(d *decoder, n *yaml.Node) {
+			if n.Kind == yaml.SequenceNode {
+				several.read(d, n)
+				return
+			}
 			var v Value[string]
-			read(&v)(d, entry)
+			if text(&v).read(d, n); v.Set {
+				*vs = []Value[string]{v}
+			}
+		},
+		schema: func() *schema { return anyOf(one.schema(), several.schema()) },
+	}
+}
+
+func texts(vs *[]Value[string]) reader { return listOf(vs, false, text) }
+
+// textsOrNone reads a list that may be empty, which says something there.
+func textsOrNone(vs *[]Value[string]) reader { return listOf(vs, true, text) }
+
+// listOf reads a list of values without repeats.
+func listOf[T comparable](vs *[]Value[T], mayBeEmpty bool, of func(*Value[T]) reader) reader {
+	read := func(d *decoder, n *yaml.Node) {
+		seen := map[T]bool{}
+		d.items(n, mayBeEmpty, func(d *decoder, entry *yaml.Node) {
+			var v Value[T]
+			of(&v).read(d, entry)
 			if !v.Set {
 				return
 			}
 			if seen[v.V] {
-				d.reportf(entry, CodeDuplicate, "leave one of them out", "%q stands twice in this list", v.V)
+				d.reportf(entry, CodeDuplicate, "leave one of them out", "%q stands twice in this list", fmt.Sprint(v.V))
 				return
 			}
 			seen[v.V] = true
 			*vs = append(*vs, v)
 		})
 	}
+	return reader{read: read, schema: func() *schema {
+		s := &schema{Type: "array", UniqueItems: true, Items: of(new(Value[T])).schema()}
+		if !mayBeEmpty {
+			s.MinItems = 1
+		}
+		return s
+	}}
 }
 
 func truth(v *Value[bool]) reader {
-	return scalar(v, "true or false", []string{"!!bool"}, func(s string) (bool, error) {
-		switch s {
-		case "true":
-			return true, nil
-		case "false":
-			return false, nil
-		}
-		return false, fmt.Errorf("%q is neither true nor false", s)
-	})
+	return scalar(v, kind[bool]{"true or false", []string{"!!bool"}, parseTruth, schema{Type: "boolean"}})
 }
 
 func number(v *Value[int]) reader {
-	return scalar(v, "a whole number", []string{"!!int"}, parseCount)
+	return scalar(v, kind[int]{"a whole number", []string{"!!int"}, parseCount, schema{Type: "integer"}})
 }
 
+// Values with a unit are refused as values, not as shapes, where somebody
+// forgot the unit: 3 is a number to YAML.
+func units() []string { return []string{"!!str", "!!int", "!!float"} }
+
 func duration(v *Value[time.Duration]) reader {
-	return scalar(v, "a duration such as 3s", []string{"!!str", "!!int", "!!float"}, parseDuration)
+	return scalar(v, kind[time.Duration]{"a duration such as 3s", units(), parseDuration, schema{Type: "string", Pattern: "^" + durationForm + "$"}})
 }
 
 func size(v *Value[int64]) reader {
-	return scalar(v, "a size such as 64KiB", []string{"!!str", "!!int", "!!float"}, parseSize)
+	return scalar(v, kind[int64]{"a size such as 64KiB", units(), parseSize, schema{Type: "string", Pattern: "^[0-9]+(B|KiB|MiB|GiB)$"}})
 }
 
 func percent(v *Value[int]) reader {
-	return scalar(v, "a percentage such as 50%", []string{"!!str", "!!int", "!!float"}, parsePercent)
+	return scalar(v, kind[int]{"a percentage such as 50%", units(), parsePercent, schema{Type: "string", Pattern: "^[0-9]+%$"}})
 }
 
 func rate(v *Value[Rate]) reader {
-	return scalar(v, "a rate such as 600/1m", []string{"!!str", "!!int", "!!float"}, parseRate)
+	return scalar(v, kind[Rate]{"a rate such as 600/1m", units(), parseRate, schema{Type: "string", Pattern: "^[0-9]+/" + durationForm + "$"}})
+}
+
+// durationForm is what time.ParseDuration takes.
+const durationForm = `[-+]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+`
+
+func parseTruth(s string) (bool, error) {
+	switch s {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", s)
 }
 
 func parseText(s string) (string, error) {

@@ -36,25 +36,23 @@ func (v *validator) gateway() {
 		v.host(h)
 	}
 	for _, n := range g.TrustedProxies {
-		v.network(n)
+		v.network(n, "would believe everyone", "any client could then say it is any other; name your proxies")
 	}
+	v.count(g.RedirectHTTP, 1, 65535)
 	for _, name := range g.Defaults.Authenticate {
 		v.refers(name, "issuer", "issuers", v.issuers)
 	}
 	for _, name := range g.Defaults.Limits {
 		v.refers(name, "limit", "limits", v.limits)
 	}
-	v.refers(g.Defaults.WAF, "WAF profile", "waf", v.wafs)
+	v.profiles(g.Defaults.WAF)
+	v.cors(g.Defaults.CORS)
+	v.fieldsOfAnswers(g.Defaults.Response)
 	v.size(g.Defaults.Body, bodyMost)
 	v.duration(g.Defaults.Timeout, shortest, timeoutMost)
 	v.count(g.Defaults.Capacity, 1, capacityMost)
 	for _, f := range g.Floor {
-		if why := wrongPath(f.Paths.V); f.Paths.Set && why != "" {
-			v.report(f.Paths.Pos, CodeMatch, fmt.Sprintf("a route cannot match the path %q", f.Paths.V), why, "write /v1/* or /v1/hotels")
-		}
-		for _, need := range f.Needs {
-			v.choice(need, "authenticate", "authorize", "limits", "waf")
-		}
+		v.floor(f)
 	}
 }
 
@@ -62,13 +60,8 @@ func (v *validator) issuer(i *Issuer) {
 	v.tokenURL(i.URL)
 	v.tokenURL(i.JWKS)
 	v.visible(i.Audience, "an audience")
-	v.choice(i.Profile, "rfc9068", "jwt")
-	for _, a := range i.Algorithms {
-		v.choice(a, "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA")
-	}
 	v.duration(i.Lifetime, time.Second, lifetimeMost)
 	v.duration(i.Revocations.Stale, staleLeast, staleMost)
-	v.choice(i.Revocations.Then, "deny", "allow")
 	if i.Profile.V == "jwt" {
 		if i.Follows {
 			v.report(i.Revocations.Pos, CodeNoEffect, "an issuer of profile jwt has no list of revocations that is read here", "", "leave it out; give its tokens a short lifetime instead")
@@ -133,7 +126,6 @@ func (v *validator) upstream(u *Upstream) {
 }
 
 func (v *validator) limit(l *Limit) {
-	v.choice(l.By, "source", "principal", "client", "route")
 	v.count(Value[int]{l.Rate.V.Count, l.Rate.Pos, l.Rate.Set}, 1, countMost)
 	v.duration(Value[time.Duration]{l.Rate.V.Per, l.Rate.Pos, l.Rate.Set}, shortest, periodMost)
 	v.count(l.Burst, 1, countMost)
@@ -148,7 +140,7 @@ func (v *validator) limit(l *Limit) {
 func (v *validator) profile(p *WAFProfile) {
 	v.count(p.Paranoia.Blocking, 1, 4)
 	v.count(p.Paranoia.Detection, 1, 4)
-	if d := p.Paranoia.Detection; d.Set && d.V >= 1 && d.V < p.Paranoia.Blocking.Or(1) {
+	if d := p.Paranoia.Detection; d.Set && d.V >= 1 && d.V < p.Paranoia.Blocking.Or(DefaultParanoia) {
 		v.report(d.Pos, CodeBounds, "rules that deny must also be evaluated", "", "detection is at least blocking")
 	}
 	v.count(p.Threshold.Inbound, 1, scoreMost)
@@ -156,4 +148,25 @@ func (v *validator) profile(p *WAFProfile) {
 	v.count(p.Inspect.Args, 1, inspectArgsMost)
 	v.count(p.Inspect.Depth, 1, depthInspected)
 	v.size(p.Inspect.Body, inspectBodyMost)
+	for _, e := range p.Exclusions {
+		v.exclusion(e)
+	}
+}
+
+// profiles checks the WAF profiles of one list: requests are refused by one, and
+// watched by any number.
+func (v *validator) profiles(names []Value[string]) {
+	var enforced *Value[string]
+	for i, name := range names {
+		v.refers(name, "WAF profile", "waf", v.wafs)
+		p := v.doc.profile(name.V)
+		switch {
+		case p == nil || p.Mode.V == shadow:
+		case enforced == nil:
+			enforced = &names[i]
+		default:
+			v.report(name.Pos, CodeConflict, fmt.Sprintf("WAF profiles %q and %q are both in force", enforced.V, name.V), "a request is refused by one",
+				"leave one of them out, or give it mode: shadow")
+		}
+	}
 }

@@ -19,6 +19,7 @@ func Validate(d *Document) error {
 	for _, i := range d.Issuers {
 		v.issuer(i)
 	}
+	v.claimTypes()
 	for _, u := range d.Upstreams {
 		v.upstream(u)
 	}
@@ -35,13 +36,16 @@ func Validate(d *Document) error {
 		v.client(c)
 	}
 	v.sameMatches()
+	v.tests()
 	return v.mistakes.tidy()
 }
 
 // validator gathers the mistakes of one document.
 type validator struct {
 	doc                                       *Document
+	hosts                                     []string
 	issuers, upstreams, limits, wafs, clients []string
+	routes                                    []string
 	mistakes                                  Mistakes
 }
 
@@ -58,8 +62,13 @@ func (v *validator) names() {
 	v.upstreams = named(v, "upstream", v.doc.Upstreams, func(u *Upstream) (Value[string], Pos) { return u.Name, u.Pos })
 	v.limits = named(v, "limit", v.doc.Limits, func(l *Limit) (Value[string], Pos) { return l.Name, l.Pos })
 	v.wafs = named(v, "WAF profile", v.doc.WAF, func(p *WAFProfile) (Value[string], Pos) { return p.Name, p.Pos })
-	named(v, "route", v.doc.Routes, func(r *Route) (Value[string], Pos) { return r.Name, r.Pos })
+	v.routes = named(v, "route", v.doc.Routes, func(r *Route) (Value[string], Pos) { return r.Name, r.Pos })
 	v.clients = named(v, "client", v.doc.Clients, func(c *Client) (Value[string], Pos) { return c.Name, c.Pos })
+	if v.doc.Gateway != nil {
+		for _, h := range v.doc.Gateway.Hosts {
+			v.hosts = append(v.hosts, h.V)
+		}
+	}
 }
 
 func named[T any](v *validator, kind string, stanzas []T, name func(T) (Value[string], Pos)) []string {
@@ -72,8 +81,7 @@ func named[T any](v *validator, kind string, stanzas []T, name func(T) (Value[st
 			continue
 		}
 		if !isName(n.V) {
-			v.report(n.Pos, CodeForm, fmt.Sprintf("%q cannot be the name of a %s", n.V, kind),
-				"", "a name has up to 64 lower-case letters, digits, dots, dashes and underscores, and begins with a letter or digit")
+			v.badName(n, kind)
 		}
 		if at, twice := first[n.V]; twice {
 			v.report(n.Pos, CodeDuplicate, fmt.Sprintf("two %ss are named %q", kind, n.V), "the other is at "+at.String(), "give one of them another name")
@@ -83,6 +91,11 @@ func named[T any](v *validator, kind string, stanzas []T, name func(T) (Value[st
 		names = append(names, n.V)
 	}
 	return names
+}
+
+func (v *validator) badName(n Value[string], kind string) {
+	v.report(n.Pos, CodeForm, fmt.Sprintf("%q cannot be the name of a %s", n.V, kind),
+		"", "a name has up to 64 lower-case letters, digits, dots, dashes and underscores, and begins with a letter or digit")
 }
 
 // missing reports a value that is needed; while parts of the document could
@@ -100,14 +113,6 @@ func (v *validator) refers(name Value[string], kind, file string, known []string
 	}
 	v.report(name.Pos, CodeUnknownName, fmt.Sprintf("there is no %s named %q", kind, name.V),
 		didYouMean(name.V, known), fmt.Sprintf("%ss are named under %s: in any policy file", kind, file))
-}
-
-// choice checks that a value is one of a few words.
-func (v *validator) choice(value Value[string], words ...string) {
-	if !value.Set || slices.Contains(words, value.V) {
-		return
-	}
-	v.report(value.Pos, CodeChoice, fmt.Sprintf("%q is not known here", value.V), didYouMean(value.V, words), fmt.Sprintf("one of %q belongs here", words))
 }
 
 // within checks a number against what is allowed, if there is one.
@@ -128,35 +133,9 @@ func (v *validator) percent(value Value[int]) {
 }
 
 func (v *validator) size(value Value[int64], most int64) {
-	within(v, value, 1, most, inBytes)
+	within(v, value, 1, most, FormatSize)
 }
 
 func (v *validator) duration(value Value[time.Duration], least, most time.Duration) {
-	within(v, value, least, most, inTime)
-}
-
-// inBytes writes a size as a policy would.
-func inBytes(n int64) string {
-	for _, unit := range []struct {
-		suffix string
-		bytes  int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n != 0 && n%unit.bytes == 0 {
-			return fmt.Sprintf("%d%s", n/unit.bytes, unit.suffix)
-		}
-	}
-	return fmt.Sprintf("%dB", n)
-}
-
-// inTime writes a duration as a policy would: 5m, not 5m0s.
-func inTime(t time.Duration) string {
-	for _, unit := range []struct {
-		suffix string
-		length time.Duration
-	}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}} {
-		if t != 0 && t%unit.length == 0 {
-			return fmt.Sprintf("%d%s", t/unit.length, unit.suffix)
-		}
-	}
-	return t.String()
+	within(v, value, least, most, FormatDuration)
 }

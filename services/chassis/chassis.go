@@ -26,6 +26,10 @@ type Config struct {
 	// TLS makes it serve HTTPS with HTTP/1.1 and HTTP/2; nil serves HTTP/1.1
 	// in the clear, for loopback and tests.
 	TLS *tls.Config
+	// Plain is where PlainHandler is served in the clear, HTTP/1.1 alone, beside
+	// Addr and within the same Limits (--http); empty for nowhere.
+	Plain        string
+	PlainHandler http.Handler
 	// Ops is where /healthz, /readyz and /metrics are served in the clear, for
 	// this machine only (--ops); empty for nowhere.
 	Ops string
@@ -45,9 +49,9 @@ type Config struct {
 	// Log takes diagnostics; nil keeps silent.
 	Log    *slog.Logger
 	Limits Limits
-	// OnReady and OnOps, if set, are told the address once it accepts
+	// OnReady, OnPlain and OnOps, if set, are told the address once it accepts
 	// connections, for ports picked by the system.
-	OnReady, OnOps func(addr string)
+	OnReady, OnPlain, OnOps func(addr string)
 	// Stop, if set, ends what the handler needs, after the last request. It
 	// shares the drain's time, of which it always gets a second.
 	Stop func(context.Context) error
@@ -59,6 +63,9 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	if c.Handler == nil {
 		return c, errors.New("there is no handler to serve")
+	}
+	if c.Plain != "" && c.PlainHandler == nil {
+		return c, errors.New("there is no handler to serve in the clear")
 	}
 	if c.DrainDelay < 0 || c.DrainTimeout < 0 {
 		return c, errors.New("the drain delay and the drain timeout cannot be negative")

@@ -24,11 +24,19 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	health := &health{ready: c.Ready}
-	failed := make(chan error, 4)
+	failed := make(chan error, 6)
 
 	ops, err := startOps(c, health, failed)
 	if err != nil {
 		closeAll(listeners)
+		return err
+	}
+	plain, err := startPlain(c, health, failed)
+	if err != nil {
+		closeAll(listeners)
+		if ops != nil {
+			ops.Close()
+		}
 		return err
 	}
 	public := c.server()
@@ -52,7 +60,7 @@ func Run(ctx context.Context, c Config) error {
 	case broken = <-failed:
 		health.draining.Store(true)
 	}
-	return errors.Join(broken, c.drain(public, ops))
+	return errors.Join(broken, c.drain(public, plain, ops))
 }
 
 // server is the public server with its bounds.
@@ -70,6 +78,25 @@ func (c Config) server() *http.Server {
 		c.Tune(s)
 	}
 	return s
+}
+
+// startPlain serves what is served in the clear; nil without it.
+func startPlain(c Config, h *health, failed chan<- error) (*http.Server, error) {
+	if c.Plain == "" {
+		return nil, nil
+	}
+	listeners, err := Listen(c.Plain, "--http")
+	if err != nil {
+		return nil, err
+	}
+	c.Handler, c.TLS = c.PlainHandler, nil
+	s := c.server()
+	s.Handler = h.hurry(s.Handler)
+	serve(s, listeners, c.Limits.Connections, failed)
+	if c.OnPlain != nil {
+		c.OnPlain(listeners[0].Addr().String())
+	}
+	return s, nil
 }
 
 // serve starts s on each listener; the first failure of each goes to failed.
@@ -92,9 +119,14 @@ func serve(s *http.Server, listeners []net.Listener, connections int, failed cha
 }
 
 // drain lets begun requests finish, then ends everything.
-func (c Config) drain(public, ops *http.Server) error {
+func (c Config) drain(public, plain, ops *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
 	defer cancel()
+	if plain != nil {
+		// Its answers take no time, and its clients have another address.
+		defer plain.Close()
+		go func() { _ = plain.Shutdown(ctx) }()
+	}
 	err := public.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("%s: requests were cut off after the drain timeout of %v", c.Name, c.DrainTimeout)

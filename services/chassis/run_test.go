@@ -295,3 +295,58 @@ func TestAProcessThatCannotRunSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+func TestThePlainListenerSharesTheLifeOfTheProcess(t *testing.T) {
+	plain := make(chan string, 1)
+	p := start(t, chassis.Config{
+		Handler: http.HandlerFunc(hello), Plain: "localhost:0", OnPlain: func(addr string) { plain <- addr },
+		PlainHandler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "in the clear") }),
+		Limits:       chassis.Limits{HeaderBytes: 1 << 10, ReadHeader: 100 * time.Millisecond},
+	})
+	addr := <-plain
+	if status, body := get(fresh(), "http://"+addr); status != 200 || body != "in the clear" {
+		t.Errorf("%d %q", status, body)
+	}
+	if status, body := get(fresh(), "http://"+p.addr); status != 200 || body != "HTTP/1.1" {
+		t.Errorf("beside it: %d %q", status, body)
+	}
+	// Its clients have the same bounds: one that sends no header is hung up on.
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("a client that sends nothing: %v", err)
+	}
+	p.stop()
+	if err := <-p.done; err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		conn.Close()
+		t.Error("it outlives the process")
+	}
+}
+
+func TestAPlainListenerNeedsAHandlerAndAFreePort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, c := range map[string]struct {
+		config chassis.Config
+		want   string
+	}{
+		"no handler":   {chassis.Config{Handler: http.HandlerFunc(hello), Addr: "localhost:0", Plain: "localhost:0"}, "no handler to serve in the clear"},
+		"a taken port": {chassis.Config{Handler: http.HandlerFunc(hello), Addr: "localhost:0", Ops: "localhost:0", Plain: taken.Addr().String(), PlainHandler: http.HandlerFunc(hello)}, "--http"},
+	} {
+		if err := chassis.Run(context.Background(), c.config); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

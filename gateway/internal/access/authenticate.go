@@ -23,11 +23,11 @@ type Verifier interface {
 // Authenticate is the stage that turns a bearer token into a principal.
 type Authenticate struct {
 	verifier Verifier
-	issuers  []string
+	issuers  []Text
 }
 
 // NewAuthenticate returns a stage that accepts tokens of the named issuers.
-func NewAuthenticate(v Verifier, issuers []string) (*Authenticate, error) {
+func NewAuthenticate(v Verifier, issuers []Text) (*Authenticate, error) {
 	if v == nil || len(issuers) == 0 {
 		return nil, errors.New("access: authenticate needs a verifier and at least one issuer")
 	}
@@ -47,12 +47,36 @@ func (a *Authenticate) Decide(tx *pipeline.Transaction) error {
 	if err != nil {
 		return challenge(err)
 	}
-	if !slices.Contains(a.issuers, p.Issuer) {
+	if !isOneOf(a.issuers, p.Issuer) {
 		return challenge(problem.New(problem.InvalidToken, "").
-			Because(fmt.Errorf("issuer %q is not among those of the route: %q", p.Issuer, a.issuers)))
+			Because(fmt.Errorf("issuer %q is not among those of the route: %s", p.Issuer, eitherOf(a.issuers))))
 	}
 	tx.Principal, tx.Bearer = p, raw
 	return nil
+}
+
+// Explain tells whose token was shown, or why it was none. The cause of a
+// refusal is for operators: it never holds the token.
+func (a *Authenticate) Explain(tx *pipeline.Transaction, d pipeline.Decision) []pipeline.Reason {
+	out := pipeline.Reason{Text: "a token of " + eitherOf(a.issuers), Place: a.issuers[0].Place}
+	switch {
+	case d.Stage == a.Name() && d.Problem != nil:
+		out.State, out.Value, out.Mend = pipeline.Fails, d.Problem.Code.Title(), out.Text
+		if d.Kind == pipeline.Fault {
+			out.State, out.Mend = pipeline.Broken, ""
+		}
+		if d.Problem.Cause != nil {
+			out.Value = d.Problem.Cause.Error()
+		}
+	case tx.Principal != nil:
+		out.State, out.Value = pipeline.Holds, fmt.Sprintf("issuer %s, subject %s, client %s", tx.Principal.Issuer, quoted(tx.Principal.Subject), quoted(tx.Principal.Client))
+		for _, issuer := range a.issuers {
+			if issuer.V == tx.Principal.Issuer {
+				out.Place = issuer.Place
+			}
+		}
+	}
+	return []pipeline.Reason{out}
 }
 
 // challenge adds the WWW-Authenticate field that belongs to a denial.

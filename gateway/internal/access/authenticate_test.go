@@ -3,10 +3,14 @@ package access_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"portcullis/authserver/token"
 	"portcullis/authserver/token/tokentest"
@@ -36,7 +40,7 @@ func TestAuthenticate(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stage, err := access.NewAuthenticate(issuer.Verifier(), c.issuers)
+			stage, err := access.NewAuthenticate(issuer.Verifier(), texts(c.issuers...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +78,7 @@ func TestAVerifierThatCannotTellLetsNobodyIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stage, err := access.NewAuthenticate(broken{failure}, []string{"hotel"})
+			stage, err := access.NewAuthenticate(broken{failure}, texts("hotel"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,10 +98,65 @@ func TestAVerifierThatCannotTellLetsNobodyIn(t *testing.T) {
 
 func TestNewAuthenticateNeedsSomebodyToTrust(t *testing.T) {
 	t.Parallel()
-	if _, err := access.NewAuthenticate(nil, []string{"hotel"}); err == nil {
+	if _, err := access.NewAuthenticate(nil, texts("hotel")); err == nil {
 		t.Error("no verifier is accepted")
 	}
 	if _, err := access.NewAuthenticate(broken{}, nil); err == nil {
 		t.Error("no issuer is accepted")
+	}
+}
+
+func TestAuthenticateExplainsWhoseTokenAndWhyNot(t *testing.T) {
+	t.Parallel()
+	issuer := tokentest.New(t)
+	issuers := []access.Text{{V: "partner", Place: "routes/search.yaml:9"}, {V: "hotel", Place: "gateway.yaml:7"}}
+	for name, c := range map[string]struct {
+		issuers []access.Text
+		token   string
+		want    pipeline.Reason
+	}{
+		"a token that is good": {issuers, issuer.Mint(nil), pipeline.Reason{
+			Text: "a token of partner or hotel", State: pipeline.Holds, Value: `issuer hotel, subject "g-7", client "demo"`, Place: "gateway.yaml:7"}},
+		"no token": {issuers, "", pipeline.Reason{
+			Text: "a token of partner or hotel", State: pipeline.Fails, Value: problem.MissingToken.Title(), Place: "routes/search.yaml:9", Mend: "a token of partner or hotel"}},
+		"another issuer": {issuers[:1], issuer.Mint(nil), pipeline.Reason{
+			Text: "a token of partner", State: pipeline.Fails, Value: `issuer "hotel" is not among those of the route: partner`, Place: "routes/search.yaml:9", Mend: "a token of partner"}},
+		"another audience": {issuers, issuer.Mint(map[string]any{"aud": "https://other.test"}), pipeline.Reason{
+			Text: "a token of partner or hotel", State: pipeline.Fails, Value: `aud ["https://other.test"] is not for "https://api.hotel.test"`, Place: "routes/search.yaml:9", Mend: "a token of partner or hotel"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stage, err := access.NewAuthenticate(issuer.Verifier(), c.issuers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			if c.token != "" {
+				r.Header.Set("Authorization", "Bearer "+c.token)
+			}
+			tx := &pipeline.Transaction{Request: r, Start: time.Now(), Route: &pipeline.Route{Stages: []pipeline.Stage{stage}}}
+			got := stage.Explain(tx, pipeline.Decide(tx))
+			if diff := cmp.Diff([]pipeline.Reason{c.want}, got); diff != "" {
+				t.Error(diff)
+			}
+			if c.token != "" && strings.Contains(fmt.Sprint(got), c.token[:20]) {
+				t.Error("the token is in it")
+			}
+		})
+	}
+}
+
+func TestAuthenticateExplainsThatItCannotTell(t *testing.T) {
+	t.Parallel()
+	stage, err := access.NewAuthenticate(broken{problem.New(problem.IssuerUnavailable, "").Because(errors.New("keys of issuer hotel: refused"))}, texts("hotel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer x")
+	tx := &pipeline.Transaction{Request: r, Start: time.Now(), Route: &pipeline.Route{Stages: []pipeline.Stage{stage}}}
+	got := stage.Explain(tx, pipeline.Decide(tx))[0]
+	if got.State != pipeline.Broken || got.Mend != "" || got.Value != "keys of issuer hotel: refused" {
+		t.Errorf("%+v", got)
 	}
 }

@@ -9,108 +9,125 @@ import (
 	"portcullis/services/problem"
 )
 
-// Rule matches a request when everything it names holds. A rule that names
-// nothing matches nothing.
-type Rule struct {
-	// Place is where the policy says so: "allow (routes/search.yaml:12)".
-	Place string
-	// Scopes that the principal must all have.
-	Scopes []string
-	// Owner is the path parameter that must equal the principal's subject.
-	Owner string
-	// Clients are the client ids, one of which the principal must be.
-	Clients []string
-	// Anyone matches every request, also one without a principal.
-	Anyone bool
-}
-
 // Authorize is the stage that asks the rules: one allow rule must match, and
 // no deny rule may.
-type Authorize struct{ allow, deny []Rule }
+type Authorize struct {
+	allow, deny []*rule
+	shadows     []*rule // of both, deny first
+}
 
-// NewAuthorize returns the stage. A route without an allow rule could never be
-// used and is an error.
+// NewAuthorize returns the stage. A route without an allow rule that is
+// enforced could never be used and is an error.
 func NewAuthorize(allow, deny []Rule) (*Authorize, error) {
-	if len(allow) == 0 {
-		return nil, errors.New("access: authorize needs at least one allow rule")
-	}
-	for _, r := range append(slices.Clone(allow), deny...) {
-		if !r.Anyone && len(r.Scopes) == 0 && r.Owner == "" && len(r.Clients) == 0 {
-			return nil, errors.New("access: the rule at " + r.Place + " names nothing that could hold")
+	a := &Authorize{}
+	for _, list := range []struct {
+		of   []Rule
+		kind pipeline.Kind
+		into *[]*rule
+	}{{deny, pipeline.Deny, &a.deny}, {allow, pipeline.Allow, &a.allow}} {
+		for _, r := range list.of {
+			made, err := newRule(r, list.kind)
+			if err != nil {
+				return nil, err
+			}
+			*list.into = append(*list.into, made)
+			if r.Shadow {
+				a.shadows = append(a.shadows, made)
+			}
 		}
 	}
-	return &Authorize{allow: slices.Clone(allow), deny: slices.Clone(deny)}, nil
+	if !slices.ContainsFunc(a.allow, func(r *rule) bool { return !r.Shadow }) {
+		return nil, errors.New("access: authorize needs at least one allow rule that is enforced")
+	}
+	return a, nil
 }
 
 // Name is "authorize".
 func (*Authorize) Name() string { return "authorize" }
 
-// Decide denies with 403. When nothing but scopes is missing it says which, as
-// RFC 6750 section 3.1 asks.
-func (a *Authorize) Decide(tx *pipeline.Transaction) error {
-	for i := range a.deny {
-		if a.deny[i].unmet(tx) == nothing {
-			tx.Rule = a.deny[i].Place
-			return problem.New(problem.Forbidden, "")
+// Reads are the header fields and query parameters that the rules look at.
+func (a *Authorize) Reads() (all pipeline.Reads) {
+	for _, r := range slices.Concat(a.deny, a.allow) {
+		if r.When != nil {
+			all = all.And(r.When.Condition.Reads())
 		}
 	}
-	var lacking []string
-	for i := range a.allow {
-		switch a.allow[i].unmet(tx) {
+	return all
+}
+
+// Decide denies with 403. When nothing but scopes is missing it says which, as
+// RFC 6750 section 3.1 asks. Rules in shadow are asked once the decision
+// stands.
+func (a *Authorize) Decide(tx *pipeline.Transaction) error {
+	refusedBy, err := a.enforce(tx)
+	for _, r := range a.shadows {
+		if r.wouldTurn(tx, refusedBy, err) {
+			tx.WouldHave(pipeline.Shadow{Stage: a.Name(), Rule: r.Name, Place: r.Place, Would: r.kind, Count: r.Count})
+		}
+	}
+	return err
+}
+
+// enforce is the decision, with the deny rule that made it.
+func (a *Authorize) enforce(tx *pipeline.Transaction) (refusedBy *rule, err error) {
+	for _, r := range a.deny {
+		if !r.Shadow && r.matches(r.unmet(tx)) {
+			tx.Rule = r.Label
+			return r, problem.New(problem.Forbidden, "")
+		}
+	}
+	var lacking *rule
+	for _, r := range a.allow {
+		if r.Shadow {
+			continue
+		}
+		switch r.unmet(tx) {
 		case nothing:
-			tx.Rule = a.allow[i].Place
-			return nil
-		case scopes:
+			tx.Rule = r.Label
+			return nil, nil
+		case scope:
 			if lacking == nil {
-				lacking = a.allow[i].Scopes
+				lacking = r
 			}
 		}
 	}
 	if lacking != nil {
-		return token.Challenge(problem.New(problem.InsufficientScope, ""), pipeline.Realm, lacking...)
+		return nil, token.Challenge(problem.New(problem.InsufficientScope, ""), pipeline.Realm, lacking.scopeNames()...)
 	}
-	return problem.New(problem.Forbidden, "")
+	return nil, problem.New(problem.Forbidden, "")
 }
 
-// gap is the first thing a rule names that does not hold.
-type gap uint8
-
-const (
-	other gap = iota
-	scopes
-	nothing
-)
-
-// unmet looks at scopes last, so that "scopes" means that nothing else is
-// missing.
-func (r *Rule) unmet(tx *pipeline.Transaction) gap {
-	if r.Anyone {
-		return nothing
+func (r *rule) scopeNames() []string {
+	names := make([]string, len(r.Scopes))
+	for i, s := range r.Scopes {
+		names[i] = s.V
 	}
-	p := tx.Principal
-	if p == nil {
-		return other
-	}
-	if r.Owner != "" {
-		owner, ok := tx.Params.Get(r.Owner)
-		if !ok || owner == "" || owner != p.Subject {
-			return other
-		}
-	}
-	if len(r.Clients) > 0 && !slices.Contains(r.Clients, p.Client) {
-		return other
-	}
-	if !hasAll(p, r.Scopes) {
-		return scopes
-	}
-	return nothing
+	return names
 }
 
-func hasAll(p *token.Principal, want []string) bool {
-	for _, s := range want {
-		if !p.Has(s) {
-			return false
-		}
+// wouldTurn tells whether a rule in shadow would have turned the decision had it
+// been enforced, it alone: a deny rule what was allowed, an allow rule what no
+// deny rule refused.
+func (r *rule) wouldTurn(tx *pipeline.Transaction, refusedBy *rule, refusal error) bool {
+	if r.kind == pipeline.Deny && refusal != nil || r.kind == pipeline.Allow && (refusal == nil || refusedBy != nil) {
+		return false
 	}
-	return true
+	return r.matches(r.unmet(tx))
+}
+
+// Explain is a reason for each rule, in the order they were asked: deny first.
+// What comes after the rule that decided was not asked.
+func (a *Authorize) Explain(tx *pipeline.Transaction, _ pipeline.Decision) []pipeline.Reason {
+	reasons := make([]pipeline.Reason, 0, len(a.deny)+len(a.allow))
+	decided := false
+	for _, r := range slices.Concat(a.deny, a.allow) {
+		if decided && !r.Shadow {
+			reasons = append(reasons, pipeline.Reason{Text: r.text(), State: pipeline.Unasked, Place: r.Place})
+			continue
+		}
+		reason, matches := r.explain(tx)
+		reasons = append(reasons, reason)
+		decided = decided || matches && !r.Shadow
+	}
+	return reasons
 }

@@ -3,6 +3,7 @@ package access_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"portcullis/authserver/token"
 	"portcullis/gateway/internal/access"
@@ -12,9 +13,9 @@ import (
 
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
-	own := access.Rule{Place: "own", Scopes: []string{"reservations:read"}, Owner: "guest"}
-	anyOf := access.Rule{Place: "any", Scopes: []string{"reservations:read-any"}}
-	kiosk := access.Rule{Place: "kiosk", Clients: []string{"kiosk"}}
+	own := access.Rule{Label: "own", Scopes: texts("reservations:read"), Owner: text("guest")}
+	anyOf := access.Rule{Label: "any", Scopes: texts("reservations:read-any")}
+	kiosk := access.Rule{Label: "kiosk", Clients: texts("kiosk")}
 	cases := map[string]struct {
 		allow, deny []access.Rule
 		principal   *token.Principal
@@ -42,11 +43,11 @@ func TestAuthorize(t *testing.T) {
 			principal: &token.Principal{Subject: "g-7", Client: "kiosk", Scopes: []string{"reservations:read"}}, wantCode: problem.Forbidden, wantRule: "kiosk",
 		},
 		"a deny rule asks for everything it names": {
-			allow: []access.Rule{own}, deny: []access.Rule{{Place: "kiosk-admin", Clients: []string{"kiosk"}, Scopes: []string{"admin"}}},
+			allow: []access.Rule{own}, deny: []access.Rule{{Label: "kiosk-admin", Clients: texts("kiosk"), Scopes: texts("admin")}},
 			principal: &token.Principal{Subject: "g-7", Client: "kiosk", Scopes: []string{"reservations:read"}}, wantRule: "own",
 		},
 		"a deny rule for anyone refuses everybody": {
-			allow: []access.Rule{{Place: "open", Anyone: true}}, deny: []access.Rule{{Place: "closed", Anyone: true}}, wantCode: problem.Forbidden, wantRule: "closed",
+			allow: []access.Rule{{Label: "open", Anyone: true}}, deny: []access.Rule{{Label: "closed", Anyone: true}}, wantCode: problem.Forbidden, wantRule: "closed",
 		},
 		"a scope that only begins alike is another": {
 			allow: []access.Rule{anyOf}, principal: &token.Principal{Subject: "g-7", Scopes: []string{"reservations:read", "reservations:read-any-more"}},
@@ -55,11 +56,14 @@ func TestAuthorize(t *testing.T) {
 		"another client lacks more than a scope": {
 			allow: []access.Rule{kiosk}, principal: &token.Principal{Subject: "g-7", Client: "demo"}, wantCode: problem.Forbidden,
 		},
+		"a scope is not asked for where something cannot be told": {
+			allow: []access.Rule{{Scopes: texts("admin"), When: cel(t, "token.level == 5")}}, principal: &token.Principal{Subject: "g-7"}, wantCode: problem.Forbidden,
+		},
 		"nobody is not anyone": {
 			allow: []access.Rule{anyOf}, wantCode: problem.Forbidden,
 		},
 		"anyone is everybody": {
-			allow: []access.Rule{{Place: "open", Anyone: true}}, wantRule: "open",
+			allow: []access.Rule{{Label: "open", Anyone: true}}, wantRule: "open",
 		},
 	}
 	for name, c := range cases {
@@ -87,19 +91,20 @@ func TestAuthorize(t *testing.T) {
 }
 
 func TestAuthorizeAllocatesNothingWhenItAllows(t *testing.T) {
-	stage, err := access.NewAuthorize([]access.Rule{{Place: "own", Scopes: []string{"reservations:read"}, Owner: "guest"}}, nil)
-	if err != nil {
-		t.Fatal(err)
+	all := access.Rule{
+		Methods: texts("GET"), Clients: texts("kiosk"), Owner: text("guest"), Networks: nets("192.0.2.0/24"), Scopes: texts("notes:read"),
+		Hours:  []access.Span{span("wed", 8*time.Hour, 18*time.Hour, time.UTC)},
+		Claims: []access.Claim{{Name: "tenant", Type: token.ClaimText, Values: texts("acme")}, {Name: "groups", Type: token.ClaimTexts, Values: texts("staff")}, {Name: "level", Type: token.ClaimNumber, Values: texts("5")}},
+		When:   cel(t, "token.client == 'kiosk' && source.ip != '192.0.2.10' && token.tenant == 'acme' && token.level == 5"),
 	}
-	tx := &pipeline.Transaction{
-		Principal: &token.Principal{Subject: "g-7", Scopes: []string{"reservations:read"}},
-		Params:    pipeline.Params{{Name: "guest", Value: "g-7"}},
-	}
+	shadow := access.Rule{Name: "shadow", Shadow: true, When: cel(t, "token.sub == params.guest")}
+	stage, tx := authorize(t, []access.Rule{all}, []access.Rule{shadow}), asked()
 	if n := testing.AllocsPerRun(100, func() {
-		if stage.Decide(tx) != nil {
+		tx.Shadows = tx.Shadows[:0]
+		if stage.Decide(tx) != nil || len(tx.Shadows) != 1 {
 			t.Fatal("denied")
 		}
-	}); n != 0 {
+	}); n != 0 && !raceEnabled {
 		t.Errorf("%v allocations, want 0", n)
 	}
 }
@@ -107,8 +112,9 @@ func TestAuthorizeAllocatesNothingWhenItAllows(t *testing.T) {
 func TestNewAuthorizeRefusesRulesThatCannotHold(t *testing.T) {
 	t.Parallel()
 	for name, allow := range map[string][]access.Rule{
-		"no allow rule at all":      nil,
-		"a rule that names nothing": {{Place: "empty"}},
+		"no allow rule at all":            nil,
+		"a rule that names nothing":       {{Label: "empty"}},
+		"allow rules that are all shadow": {{Label: "open", Anyone: true, Shadow: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -170,9 +170,9 @@ func TestRetireAcceptsAnything(t *testing.T) {
 	f := newFixture(t, fine)
 	first := f.compile(nil)
 	second := f.compile(first, "connect: 1s", "connect: 2s")
-	Retire(nil, first)
-	Retire(&pipeline.Snapshot{}, first)
-	Retire(first, second)
+	f.compiler.Retire(nil, first)
+	f.compiler.Retire(&pipeline.Snapshot{}, first)
+	f.compiler.Retire(first, second)
 	if got := f.forward(first, "/counted"); got != http.StatusOK {
 		t.Errorf("a request still under the policy before gets %d", got)
 	}

@@ -6,14 +6,18 @@
 package compile
 
 import (
+	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
+	"hash"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
+	"time"
 
 	"portcullis/authserver/token"
+	"portcullis/gateway/internal/condition"
 	"portcullis/gateway/internal/limit"
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/upstream"
@@ -23,11 +27,15 @@ import (
 
 // Codes of the mistakes only compiling finds.
 const (
-	CodeNothing  = "C001" // no host or no route: nothing to serve
-	CodeIssuer   = "C002"
-	CodeUpstream = "C003"
-	CodeWAF      = "C004"
-	CodeRoute    = "C005"
+	CodeNothing   = "C001" // no host or no route: nothing to serve
+	CodeIssuer    = "C002"
+	CodeUpstream  = "C003"
+	CodeWAF       = "C004"
+	CodeRoute     = "C005"
+	CodeCondition = "C006" // a condition in CEL that cannot be compiled, or costs too much
+	CodeExclusion = "C007" // an exclusion that is not proved
+	CodeSchema    = "C008" // a schema of bodies that cannot be compiled
+	CodeSecret    = "C009" // a secret that a field of a request needs cannot be read
 )
 
 // Config is what a Compiler builds with: the parts that outlive a snapshot.
@@ -38,6 +46,12 @@ type Config struct {
 	Gate *waf.Gate
 	// Meter gives the meter of a route.
 	Meter func(route string) pipeline.Meter
+	// Shadow, if set, gives the counter of what something in mode shadow would
+	// have done on a route.
+	Shadow func(route, stage, rule string, would pipeline.Kind) pipeline.Counter
+	// Forget, if set, ends what Meter and Shadow began: metrics of what no policy
+	// names any more would grow with every name there ever was.
+	Forget func(Series)
 	// IssuerHTTP gives a client that trusts the certificates in the file ca as
 	// well as the system's; ca may be empty.
 	IssuerHTTP func(ca string) (*http.Client, error)
@@ -51,7 +65,18 @@ type Config struct {
 	// Follow makes what follows an issuer's revocations; the compiler runs it
 	// for as long as a snapshot needs it. Nil without an error follows nothing.
 	Follow func(Feed) (*token.Revocations, error)
-	Log    *slog.Logger
+	// Keys, if set, gives the key set of the issuer of a name in place of a
+	// fetch: for tests and explanations, which make their own tokens.
+	Keys func(issuer string) func(context.Context) ([]byte, error)
+	// RoundTrip, if set, answers for the upstream of a name in place of the
+	// network: for tests and explanations.
+	RoundTrip func(upstream string) http.RoundTripper
+	// Secret, if set, reads the file that a ${file:PATH} of the policy names; nil
+	// makes every such reference a mistake. It is asked at each compilation.
+	Secret func(path string) (string, error)
+	// Now is the clock that keys age by; nil is time.Now.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Compiler compiles documents.
@@ -72,9 +97,15 @@ type state struct {
 	verifier   *token.Verifier
 	verifierOf string // the issuers it stands for
 	upstreams  map[string]*upstream.Upstream
-	inspectors map[waf.Profile]*waf.Inspector
+	inspectors map[profile]*waf.Inspector
 	capacities map[string]*limit.Capacity
+	conditions map[conditionKey]*condition.Condition
+	exemptions []exemption
+	series     map[Series]bool
 }
+
+// Series is what metrics tell of a route, or with a rule, of one in shadow.
+type Series struct{ Route, Stage, Rule string }
 
 // build is one compilation under way.
 type build struct {
@@ -82,16 +113,22 @@ type build struct {
 	doc      *policy.Document
 	prev     *state
 	next     *state
+	secrets  hash.Hash // over those that were read
 	mistakes []error
+	// conditions compiles those that are new; nil until there is one.
+	conditions *condition.Compiler
+	claimTypes map[string]token.ClaimType // see declared
 }
 
 // Compile makes the snapshot of a document that policy.Validate has passed.
 // prev may be nil. The error holds every mistake; nothing of prev has changed
 // then.
 func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipeline.Snapshot, error) {
-	b := &build{Config: c.config, doc: doc, prev: stateOf(prev), next: &state{
+	b := &build{Config: c.config, doc: doc, prev: stateOf(prev), secrets: sha256.New(), next: &state{
 		issuers: map[string]issuer{}, followers: map[Feed]*follower{}, upstreams: map[string]*upstream.Upstream{},
-		inspectors: map[waf.Profile]*waf.Inspector{}, capacities: map[string]*limit.Capacity{},
+		inspectors: map[profile]*waf.Inspector{}, capacities: map[string]*limit.Capacity{},
+		conditions: map[conditionKey]*condition.Condition{},
+		exemptions: exemptions(doc), series: map[Series]bool{},
 	}}
 	if err := Servable(doc); err != nil {
 		b.mistakes = append(b.mistakes, err)
@@ -105,18 +142,26 @@ func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipe
 		}
 	}
 	s.Unrouted = b.unrouted()
+	s.HTTPS = 443
+	if doc.Gateway != nil {
+		s.Response, _ = b.responseFields(doc.Gateway.Defaults.Response)
+		s.HTTPS = doc.Gateway.RedirectHTTP.Or(443)
+	}
+	b.secrets.Sum(s.Secrets[:0])
 	for profile, inspector := range b.next.inspectors {
-		s.WAFRules[profile.Name] = inspector.Rules()
+		if inspector != nil { // else its mistake has been recorded
+			s.WAFRules[profile.Name] = inspector.Rules()
+		}
 	}
 	if len(s.Routes) != len(doc.Routes) && len(b.mistakes) == 0 {
 		b.mistakes = append(b.mistakes, errors.New("a route could not be compiled, and no mistake says why"))
 	}
 	if err := policy.Join(b.mistakes...); err != nil {
-		b.abandon()
+		b.letGo(b.next, b.prev) // what was opened and will not be used
 		return nil, err
 	}
 	for _, h := range doc.Gateway.Hosts {
-		s.Hosts[strings.ToLower(strings.Trim(h.V, "[]"))] = true
+		s.Hosts[h.V] = true
 	}
 	for _, cidr := range doc.Gateway.TrustedProxies {
 		prefix, err := netip.ParsePrefix(cidr.V)
@@ -143,25 +188,31 @@ func Servable(doc *policy.Document) error {
 }
 
 // Retire lets go of what prev had and next does not have: its idle connections,
-// and revocations that nobody asks for any more. Requests under way keep theirs.
-func Retire(prev, next *pipeline.Snapshot) {
-	old, now := stateOf(prev), stateOf(next)
-	stop(old, now)
-	for name, u := range old.upstreams {
-		if now.upstreams[name] != u {
-			u.Close()
+// revocations that nobody asks for any more, metrics of what is gone. Requests
+// under way keep theirs.
+func (c *Compiler) Retire(prev, next *pipeline.Snapshot) {
+	c.config.letGo(stateOf(prev), stateOf(next))
+}
+
+func (c *Config) letGo(from, keep *state) {
+	stop(from, keep)
+	for name, u := range from.upstreams {
+		if keep.upstreams[name] != u {
+			u.Retire(keep.upstreams[name])
+		}
+	}
+	for s := range from.series {
+		if c.Forget != nil && !keep.series[s] {
+			c.Forget(s)
 		}
 	}
 }
 
-// abandon closes what a failed compilation opened.
-func (b *build) abandon() {
-	stop(b.next, b.prev)
-	for name, u := range b.next.upstreams {
-		if b.prev.upstreams[name] != u {
-			u.Close()
-		}
-	}
+// Inspectors is a snapshot that holds nothing but the rule sets of s. As the
+// snapshot before it spares a compilation their loading, and nothing else of s
+// is reached.
+func Inspectors(s *pipeline.Snapshot) *pipeline.Snapshot {
+	return &pipeline.Snapshot{State: &state{inspectors: stateOf(s).inspectors}}
 }
 
 func (b *build) wrong(pos policy.Pos, code, what, hint string) {

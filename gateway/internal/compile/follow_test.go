@@ -100,7 +100,7 @@ func TestARevokedTokenIsRefusedAndStaysSoAcrossReloads(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, fine)
 	before := f.lean(nil, unfollowed, followed)
-	t.Cleanup(func() { Retire(before, &pipeline.Snapshot{}) })
+	t.Cleanup(func() { f.compiler.Retire(before, &pipeline.Snapshot{}) })
 	bearer := f.issuer.Mint(map[string]any{"jti": "stolen", "sub": "g-7", "client_id": "web", "scope": "read"})
 	if got := f.decide(before, "/hotels/h-7", bearer); got != "allow" {
 		t.Fatalf("before it is revoked: %s", got)
@@ -113,7 +113,7 @@ func TestARevokedTokenIsRefusedAndStaysSoAcrossReloads(t *testing.T) {
 	}
 	// Even an issuer that is made anew knows at once what was revoked before.
 	after := f.lean(before, unfollowed, followed, "issuers:\n  - {", "issuers:\n  - {lifetime: 30m, ")
-	Retire(before, after)
+	f.compiler.Retire(before, after)
 	if got := f.decide(after, "/hotels/h-7", bearer); got != "invalid_token" {
 		t.Errorf("after a reload: %s", got)
 	}
@@ -131,14 +131,14 @@ func TestAListIsFollowedForAsLongAsASnapshotNeedsIt(t *testing.T) {
 	// Other terms are another list; the one before ends when it is retired.
 	second := f.lean(first, unfollowed, strings.Replace(followed, "1m", "2m", 1))
 	eventually(t, "both are followed", func() bool { return f.feed.open.Load() == 2 })
-	Retire(first, second)
+	f.compiler.Retire(first, second)
 	eventually(t, "one is followed", func() bool { return f.feed.open.Load() == 1 })
 	if known(second) != 0 {
 		t.Error("the wrong one ended")
 	}
 
 	third := f.lean(second)
-	Retire(second, third)
+	f.compiler.Retire(second, third)
 	eventually(t, "none is followed", func() bool { return f.feed.open.Load() == 0 })
 	if Issuers(third)["hotel"].Revocations != nil {
 		t.Error("it is still shown")
@@ -149,7 +149,7 @@ func TestAFailedCompileLeavesNoListBehind(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, fine)
 	before := f.lean(nil, unfollowed, followed)
-	t.Cleanup(func() { Retire(before, &pipeline.Snapshot{}) })
+	t.Cleanup(func() { f.compiler.Retire(before, &pipeline.Snapshot{}) })
 	eventually(t, "the list is there", func() bool { return known(before) == 0 })
 	f.noCredential = true
 	f.failing = func() {
@@ -184,7 +184,7 @@ func TestWhatIsRevokedIsShownAndCounted(t *testing.T) {
 		t.Errorf("%d series before a policy is in force", n)
 	}
 	s := f.lean(nil, unfollowed, followed)
-	t.Cleanup(func() { Retire(s, &pipeline.Snapshot{}) })
+	t.Cleanup(func() { f.compiler.Retire(s, &pipeline.Snapshot{}) })
 	current.Store(s)
 	f.feed.revoke("stolen")
 	eventually(t, "it is known", func() bool { return known(s) == 1 })

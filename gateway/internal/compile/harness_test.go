@@ -161,7 +161,7 @@ func (f *fixture) ask(s *pipeline.Snapshot, path, bearer string) *pipeline.Trans
 	tx := &pipeline.Transaction{
 		Request: r, Start: time.Now(), ID: "0123456789abcdef0123456789abcdef", Snapshot: s, Host: r.Host, Path: path, Source: netip.MustParseAddr("192.0.2.7"),
 	}
-	if tx.Route, tx.Params = s.Match(r.Method, path, nil); tx.Route == nil {
+	if tx.Route, tx.Params = s.Match(r.Host, r.Method, path, nil); tx.Route == nil {
 		f.t.Fatalf("no route for %s", path)
 	}
 	return tx

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
 	"portcullis/authserver/token"
-	"portcullis/gateway/internal/limit"
 	"portcullis/gateway/internal/upstream"
-	"portcullis/gateway/internal/waf"
 	"portcullis/policies/policy"
 )
 
@@ -37,8 +34,8 @@ func (b *build) verifier() {
 	fresh := false
 	for _, p := range b.doc.Issuers {
 		cfg := token.IssuerConfig{
-			Name: p.Name.V, URL: p.URL.V, Audience: p.Audience.V, Profile: p.Profile.V, Algorithms: values(p.Algorithms), JWKS: p.JWKS.V,
-			ClientClaim: p.ClientClaim.V, ScopeClaim: p.ScopeClaim.V, Lifetime: p.Lifetime.V,
+			Name: p.Name.V, URL: p.URL.V, Audience: p.Audience.V, Profile: p.Profile.V, Algorithms: policy.Values(p.Algorithms), JWKS: p.JWKS.V,
+			ClientClaim: p.ClientClaim.V, ScopeClaim: p.ScopeClaim.V, Lifetime: p.Lifetime.V, Claims: claimTypes(p),
 		}
 		if len(p.Require) > 0 {
 			cfg.Require = map[string]string{}
@@ -83,7 +80,10 @@ func (b *build) issuer(cfg token.IssuerConfig, ca string, revocations *token.Rev
 	if err != nil {
 		return nil, err
 	}
-	cfg.HTTP, cfg.Revocations = client, revocations
+	cfg.HTTP, cfg.Revocations, cfg.Now = client, revocations, b.Now
+	if b.Keys != nil {
+		cfg.Keys = b.Keys(cfg.Name)
+	}
 	made, err := token.NewIssuer(cfg)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (b *build) issuer(cfg token.IssuerConfig, ca string, revocations *token.Rev
 		ctx, cancel := context.WithTimeout(context.Background(), warmUp)
 		defer cancel()
 		if err := made.Warm(ctx); err != nil {
-			b.Log.Warn("the keys of an issuer cannot be had yet; its tokens get 503 until they can", "issuer", cfg.Name, "error", err.Error())
+			b.Log.Warn("the keys of an issuer cannot be fetched yet; its tokens get 503 until they can", "issuer", cfg.Name, "error", err.Error())
 		}
 	}()
 	return made, nil
@@ -101,13 +101,16 @@ func (b *build) issuer(cfg token.IssuerConfig, ca string, revocations *token.Rev
 func (b *build) upstreams() {
 	for _, p := range b.doc.Upstreams {
 		cfg := upstream.Config{
-			Name: p.Name.V, Endpoints: values(p.Endpoints), Connect: p.Connect.V, Attempt: p.Attempt.V,
+			Name: p.Name.V, Endpoints: policy.Values(p.Endpoints), Connect: p.Connect.V, Attempt: p.Attempt.V,
 			Breaker: upstream.BreakerConfig{Samples: p.Breaker.Samples.V, Failures: p.Breaker.Failures.V, Window: p.Breaker.Window.V, Open: p.Breaker.Open.V},
 			TLS:     b.UpstreamTLS, Log: b.Log, Metrics: b.UpstreamMetrics,
 		}
 		kind, audience := upstream.Client, p.Client
 		if p.Exchange.Set {
 			kind, audience = upstream.Exchange, p.Exchange
+		}
+		if b.RoundTrip != nil {
+			cfg.RoundTrip = b.RoundTrip(cfg.Name)
 		}
 		if audience.Set {
 			credential, err := b.Credential(kind, audience.V)
@@ -134,74 +137,3 @@ func (b *build) upstreams() {
 // errRecorded says that a mistake was recorded where it was made, so that each
 // route that uses the part need not repeat it.
 var errRecorded = errors.New("recorded")
-
-// inspector is the WAF of a profile; profiles that stay keep their rule set,
-// which takes a tenth of a second and 20 MiB to load.
-func (b *build) inspector(name string) (*waf.Inspector, error) {
-	i := slices.IndexFunc(b.doc.WAF, func(p *policy.WAFProfile) bool { return p.Name.V == name })
-	if i < 0 {
-		return nil, fmt.Errorf("there is no WAF profile %q", name)
-	}
-	p := b.doc.WAF[i]
-	profile := waf.Profile{
-		Name: name, BlockingParanoia: p.Paranoia.Blocking.V, DetectionParanoia: p.Paranoia.Detection.V,
-		Inbound: p.Threshold.Inbound.V, Outbound: p.Threshold.Outbound.V,
-		Args: p.Inspect.Args.V, Depth: p.Inspect.Depth.V, Body: p.Inspect.Body.V,
-	}
-	for _, from := range []*state{b.next, b.prev} {
-		if kept := from.inspectors[profile]; kept != nil {
-			b.next.inspectors[profile] = kept
-			return kept, nil
-		}
-	}
-	made, err := waf.New(waf.Config{Profile: profile, Log: b.Log})
-	if err != nil {
-		b.wrong(p.Pos, CodeWAF, fmt.Sprintf("WAF profile %q: %v", name, err), "")
-		return nil, errRecorded
-	}
-	b.next.inspectors[profile] = made
-	return made, nil
-}
-
-// limits splits a route's limits into those that need no principal, which are
-// asked before anything is parsed, and the others.
-func (b *build) limits(names []string) (source, principal []limit.Limit) {
-	for _, name := range names {
-		i := slices.IndexFunc(b.doc.Limits, func(l *policy.Limit) bool { return l.Name.V == name })
-		if i < 0 {
-			continue // Validate has named it
-		}
-		p := b.doc.Limits[i]
-		l := limit.Limit{Name: name, By: limitKey(p.By.V), Count: p.Rate.V.Count, Per: p.Rate.V.Per, Burst: p.Burst.V, Clients: values(p.Clients)}
-		if l.By == limit.Source && len(l.Clients) == 0 {
-			source = append(source, l)
-		} else {
-			principal = append(principal, l)
-		}
-	}
-	return source, principal
-}
-
-func limitKey(by string) limit.Key {
-	switch by {
-	case "principal":
-		return limit.Principal
-	case "client":
-		return limit.Client
-	case "route":
-		return limit.RouteKey
-	default:
-		return limit.Source
-	}
-}
-
-func values[T any](vs []policy.Value[T]) []T {
-	if len(vs) == 0 {
-		return nil
-	}
-	out := make([]T, len(vs))
-	for i, v := range vs {
-		out[i] = v.V
-	}
-	return out
-}

@@ -3,24 +3,17 @@ package compile
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"portcullis/gateway/internal/access"
 	"portcullis/gateway/internal/limit"
 	"portcullis/gateway/internal/pipeline"
-	"portcullis/gateway/internal/upstream"
-	"portcullis/gateway/internal/waf"
 	"portcullis/policies/policy"
 )
 
 // route compiles one route, or records why it cannot be.
 func (b *build) route(p *policy.Route) *pipeline.Route {
 	e := b.doc.Effective(p)
-	method, pattern, _ := strings.Cut(p.Match.V, " ")
-	to := b.next.upstreams[e.Upstream]
-	if to == nil {
-		return nil // its own mistake has been recorded
-	}
+	methods, pattern := policy.SplitMatch(p.Match.V)
 	stages, err := b.stages(p, e)
 	if errors.Is(err, errRecorded) {
 		return nil
@@ -29,10 +22,19 @@ func (b *build) route(p *policy.Route) *pipeline.Route {
 		b.wrong(p.Pos, CodeRoute, fmt.Sprintf("route %q: %v", p.Name.V, err), "")
 		return nil
 	}
+	b.next.series[Series{Route: p.Name.V}] = true
 	r := &pipeline.Route{
-		Name: p.Name.V, Method: method, Pattern: strings.TrimSpace(pattern), Place: place(p.Pos), Stages: stages,
-		Upstream: e.Upstream, Timeout: e.Timeout, Body: e.Body, WebSocket: p.WebSocket.V, Queries: values(p.Log),
-		Meter: b.Meter(p.Name.V), Forward: to.Forwarder(upstream.RouteOptions{}),
+		Name: p.Name.V, Methods: methods, Pattern: pattern, Hosts: b.hosts(p.Hosts), Place: place(p.Pos), Stages: stages,
+		Timeout: e.Timeout.V, Body: e.Body.V, WebSocket: p.WebSocket.V, Queries: policy.Values(p.Log),
+		Meter: b.Meter(p.Name.V),
+	}
+	if !b.answers(r, p, e) {
+		return nil
+	}
+	for _, stage := range stages {
+		if reader, ok := stage.(pipeline.Reader); ok {
+			r.Reads = r.Reads.And(reader.Reads())
+		}
 	}
 	for _, o := range e.OptOuts {
 		r.OptOuts = append(r.OptOuts, pipeline.OptOut{Stage: o.Stage, Reason: o.Reason})
@@ -43,42 +45,52 @@ func (b *build) route(p *policy.Route) *pipeline.Route {
 // stages is the order in which a request is decided: cheap before dear, memory
 // last.
 func (b *build) stages(p *policy.Route, e policy.Effective) ([]pipeline.Stage, error) {
-	full, err := b.capacity(p.Name.V, e.Capacity)
+	full, err := b.capacity(p.Name.V, e.Capacity.V)
 	if err != nil {
 		return nil, err
 	}
 	stages := []pipeline.Stage{full}
-	source, principal := b.limits(e.Limits)
+	source, principal := b.limits(p.Name.V, policy.Values(e.Limits))
 	if len(source) > 0 {
-		stages = append(stages, limit.NewStage("source-limit", b.Limits, source))
+		stages = append(stages, limit.NewStage(sourceLimit, b.Limits, source))
 	}
 	if len(e.Authenticate) > 0 {
 		if b.next.verifier == nil {
 			return nil, errRecorded // by its issuer
 		}
-		authenticate, err := access.NewAuthenticate(b.next.verifier, e.Authenticate)
+		authenticate, err := access.NewAuthenticate(b.next.verifier, texts(e.Authenticate))
 		if err != nil {
 			return nil, err
 		}
 		stages = append(stages, authenticate)
 	}
-	authorize, err := access.NewAuthorize(rules("allow", p.Allow), rules("deny", p.Deny))
+	authorize, err := b.authorize(p, e)
 	if err != nil {
 		return nil, err
 	}
 	stages = append(stages, authorize)
 	if len(principal) > 0 {
-		stages = append(stages, limit.NewStage("principal-limit", b.Limits, principal))
+		stages = append(stages, limit.NewStage(principalLimit, b.Limits, principal))
 	}
-	if e.WAF != "" {
-		inspector, err := b.inspector(e.WAF)
-		if err != nil {
-			return nil, err
-		}
-		stages = append(stages, waf.NewStage(inspector, b.Gate))
+	inspect, err := b.inspect(p.Name.V, e)
+	if err != nil {
+		return nil, err
+	}
+	if inspect != nil {
+		stages = append(stages, inspect)
+	}
+	validate, err := b.validate(p)
+	if err != nil {
+		return nil, err
+	}
+	if validate != nil {
+		stages = append(stages, validate)
 	}
 	return stages, nil
 }
+
+// unmatched is what metrics call requests that no route took.
+const unmatched = "none"
 
 // unrouted are the limits by source that the defaults name: what every route
 // inherits also counts those who knock at none.
@@ -86,11 +98,11 @@ func (b *build) unrouted() []pipeline.Stage {
 	if b.doc.Gateway == nil {
 		return nil
 	}
-	source, _ := b.limits(values(b.doc.Gateway.Defaults.Limits))
+	source, _ := b.limits(unmatched, policy.Values(b.doc.Gateway.Defaults.Limits))
 	if len(source) == 0 {
 		return nil
 	}
-	return []pipeline.Stage{limit.NewStage("source-limit", b.Limits, source)}
+	return []pipeline.Stage{limit.NewStage(sourceLimit, b.Limits, source)}
 }
 
 // capacity keeps the stage of a route that stays: its places are taken by
@@ -105,16 +117,6 @@ func (b *build) capacity(route string, most int) (*limit.Capacity, error) {
 	}
 	b.next.capacities[route] = kept
 	return kept, nil
-}
-
-func rules(kind string, list []*policy.Rule) []access.Rule {
-	out := make([]access.Rule, len(list))
-	for i, p := range list {
-		out[i] = access.Rule{
-			Place: kind + " (" + place(p.Pos) + ")", Scopes: values(p.Scopes), Owner: p.Owner.V, Clients: values(p.Clients), Anyone: p.Anyone.V,
-		}
-	}
-	return out
 }
 
 func place(p policy.Pos) string { return fmt.Sprintf("%s:%d", p.File, p.Line) }

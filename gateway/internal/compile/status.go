@@ -35,7 +35,7 @@ type RevocationStatus struct {
 	Then string `json:"then"`
 	// Incomplete: some revocation could not be kept, and no token passes.
 	Incomplete bool `json:"incomplete,omitempty"`
-	// Polling: the whole list is read again and again, as the stream cannot be had.
+	// Polling: the whole list is read again and again, because the stream cannot be opened.
 	Polling bool   `json:"polling,omitempty"`
 	Error   string `json:"error,omitempty"`
 }

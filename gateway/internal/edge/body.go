@@ -49,7 +49,14 @@ func (b *clientBody) Close() error { return b.body.Close() }
 // 100 Continue; it would wait for that client's body otherwise, and the client
 // for its answer, until the read timeout.
 func giveBack(r *http.Request) {
-	if b, ok := r.Body.(*clientBody); ok {
-		r.Body = b.own
+	for body := r.Body; body != nil; {
+		switch b := body.(type) {
+		case *clientBody:
+			r.Body, body = b.own, nil
+		case interface{ Unwrap() io.ReadCloser }: // a stage looks on
+			body = b.Unwrap()
+		default:
+			return
+		}
 	}
 }

@@ -19,7 +19,23 @@ import (
 // it sends next on this connection must not be taken for a request.
 func TestARefusalDoesNotWaitForABodyThatWaitsForIt(t *testing.T) {
 	t.Parallel()
-	server, _ := serve(t, &pipeline.Route{Name: "denied", Method: "POST", Pattern: "/", Stages: []pipeline.Stage{
+	for name, before := range map[string]func(*pipeline.Transaction) error{
+		"a body that nobody has looked at": func(*pipeline.Transaction) error { return nil },
+		"a body that a stage looks on": func(tx *pipeline.Transaction) error {
+			tx.WatchBody(100, func([]byte, error) { t.Error("a body that never came was looked at") })
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			refuseUnsent(t, before)
+		})
+	}
+}
+
+func refuseUnsent(t *testing.T, before func(*pipeline.Transaction) error) {
+	server, _ := serve(t, &pipeline.Route{Name: "denied", Methods: []string{"POST"}, Pattern: "/", Stages: []pipeline.Stage{
+		stageFunc{"inspect", before},
 		stageFunc{"authenticate", func(*pipeline.Transaction) error { return problem.New(problem.MissingToken, "") }},
 	}})
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -58,8 +74,8 @@ func (d *deadlined) SetWriteDeadline(t time.Time) error { d.write = t; return ni
 func TestADribbledBodyHoldsAPlaceNoLongerThanItsRouteAllows(t *testing.T) {
 	t.Parallel()
 	server, _ := serve(t,
-		&pipeline.Route{Name: "quick", Method: "POST", Pattern: "/quick", Timeout: 3 * time.Second},
-		&pipeline.Route{Name: "slow", Method: "POST", Pattern: "/slow", Timeout: time.Minute})
+		&pipeline.Route{Name: "quick", Methods: []string{"POST"}, Pattern: "/quick", Timeout: 3 * time.Second},
+		&pipeline.Route{Name: "slow", Methods: []string{"POST"}, Pattern: "/slow", Timeout: time.Minute})
 	for _, c := range []struct {
 		name, path, body string
 		read, write      time.Duration // 0 for the server's own

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +15,9 @@ const (
 	maxAgent  = 256
 	maxQuery  = 2048
 	maxMethod = 32
-	// maxName is for names of query parameters: a longer one is more likely a
-	// token that stands where a name should.
-	maxName = 64
+	// maxShadows is how many entries of what is in mode shadow an event has; the
+	// metric counts them all.
+	maxShadows = 16
 )
 
 // outcome is what came of a request, as the event tells it.
@@ -88,6 +87,7 @@ func appendEvent(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
 	if p := o.decision.Problem; p != nil {
 		b = appendProblem(b, p)
 	}
+	b = appendShadows(b, tx.Shadows)
 	if tx.Route != nil {
 		b = appendPipeline(b, tx, o)
 	}
@@ -117,7 +117,28 @@ func appendProblem(b []byte, p *problem.Problem) []byte {
 	return b
 }
 
+// appendShadows tells what would have been decided by what is in mode shadow.
+func appendShadows(b []byte, shadows []pipeline.Shadow) []byte {
+	if len(shadows) == 0 {
+		return b
+	}
+	b = append(b, `,"shadow":[`...)
+	for i, s := range shadows[:min(len(shadows), maxShadows)] {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"stage":`...)
+		b = quote(b, s.Stage)
+		b = field(b, "rule", clip(s.Rule, maxAgent))
+		b = optional(b, "place", clip(s.Place, maxAgent))
+		b = field(b, "would", s.Would.String())
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
+
 func appendPipeline(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
+	b = optional(b, "upstream_path", clip(o.result.Path, maxPath))
 	if o.result.Endpoint != "" {
 		b = field(b, "endpoint", o.result.Endpoint)
 		b = append(b, `,"attempts":`...)
@@ -176,52 +197,6 @@ func pathOf(tx *pipeline.Transaction) string {
 	return tx.Request.URL.EscapedPath()
 }
 
-// redacted stands in an event for what it may not hold.
-const redacted = "REDACTED"
-
-// visibleQuery keeps the names of all parameters and the values of those that
-// the route lists; tokens and personal data travel in queries. What stands
-// without a name, as in "?TOKEN", counts as a value.
-func visibleQuery(raw string, route *pipeline.Route) string {
-	var b strings.Builder
-	for part := range strings.SplitSeq(raw, "&") {
-		if b.Len() > maxQuery {
-			b.WriteString("&...")
-			break
-		}
-		name, value, has := strings.Cut(part, "=")
-		if b.Len() > 0 {
-			b.WriteByte('&')
-		}
-		shown := listed(route, name)
-		if !shown && (len(name) > maxName || !has && name != "") {
-			name = redacted
-		}
-		b.WriteString(name)
-		if !has {
-			continue
-		}
-		b.WriteByte('=')
-		if !shown {
-			value = redacted
-		}
-		b.WriteString(clip(value, maxAgent))
-	}
-	return b.String()
-}
-
-func listed(route *pipeline.Route, name string) bool {
-	if route == nil {
-		return false
-	}
-	for _, q := range route.Queries {
-		if q == name {
-			return true
-		}
-	}
-	return false
-}
-
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -272,32 +247,4 @@ func quote(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
-}
-
-// traceID gives the trace id of a traceparent field that is passed on (W3C Trace
-// Context section 3.2.2), or "": services begin a trace named like the request
-// then.
-func traceID(h http.Header) string {
-	values := h["Traceparent"]
-	if len(values) != 1 || len(values[0]) != 55 {
-		return ""
-	}
-	v := values[0]
-	if v[:3] != "00-" || v[35] != '-' || v[52] != '-' {
-		return ""
-	}
-	trace, parent, flags := v[3:35], v[36:52], v[53:]
-	if !lowerHex(trace) || !lowerHex(parent) || !lowerHex(flags) || strings.Trim(trace, "0") == "" || strings.Trim(parent, "0") == "" {
-		return ""
-	}
-	return trace
-}
-
-func lowerHex(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if (s[i] < '0' || s[i] > '9') && (s[i] < 'a' || s[i] > 'f') {
-			return false
-		}
-	}
-	return true
 }

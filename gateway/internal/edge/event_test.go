@@ -2,10 +2,12 @@ package edge
 
 import (
 	"encoding/json"
-	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 
 	"portcullis/gateway/internal/pipeline"
 )
@@ -38,33 +40,6 @@ func TestVisibleQuery(t *testing.T) {
 	}
 }
 
-func TestTraceID(t *testing.T) {
-	t.Parallel()
-	const id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-	for name, c := range map[string]struct {
-		fields []string
-		want   string
-	}{
-		"a valid field names the trace":      {[]string{"00-" + id + "-" + parent + "-01"}, id},
-		"no field names none":                {nil, ""},
-		"two fields name none":               {[]string{"00-" + id + "-" + parent + "-01", "00-" + id + "-" + parent + "-01"}, ""},
-		"a later version is not passed on":   {[]string{"01-" + id + "-" + parent + "-01"}, ""},
-		"a longer field is not passed on":    {[]string{"00-" + id + "-" + parent + "-01-x"}, ""},
-		"zeros are no trace":                 {[]string{"00-" + strings.Repeat("0", 32) + "-" + parent + "-01"}, ""},
-		"zeros are no parent":                {[]string{"00-" + id + "-" + strings.Repeat("0", 16) + "-01"}, ""},
-		"capitals are no hex here":           {[]string{"00-" + strings.ToUpper(id) + "-" + parent + "-01"}, ""},
-		"flags that are no hex are no flags": {[]string{"00-" + id + "-" + parent + "-\"\""}, ""},
-		"a field of the right length alone":  {[]string{strings.Repeat("-", 55)}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := traceID(http.Header{"Traceparent": c.fields}); got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
 func FuzzQuote(f *testing.F) {
 	for _, seed := range []string{"", "plain", "\"\\", "a\nb\x00\x7f", "\xff\xc0\xaf", "\u2028é\U0001f600"} {
 		f.Add(seed)
@@ -82,4 +57,48 @@ func FuzzQuote(f *testing.F) {
 			t.Errorf("%q breaks the line: %q", s, line)
 		}
 	})
+}
+
+func TestAnEventTellsWhatShadowsWouldHaveDone(t *testing.T) {
+	t.Parallel()
+	line := func(tx *pipeline.Transaction, o *outcome) map[string]any {
+		t.Helper()
+		tx.Request = httptest.NewRequest("GET", "/a", nil)
+		var event map[string]any
+		if err := json.Unmarshal(appendEvent(nil, tx, o), &event); err != nil {
+			t.Fatal(err)
+		}
+		return event["portcullis"].(map[string]any)
+	}
+	kiosk := pipeline.Shadow{Stage: "authorize", Rule: "kiosk", Place: "routes/search.yaml:12", Would: pipeline.Deny}
+	got := line(&pipeline.Transaction{Shadows: []pipeline.Shadow{kiosk, {Stage: "inspect", Rule: "waf:strict:942100\"", Would: pipeline.Allow}}}, &outcome{})["shadow"]
+	want := []any{
+		map[string]any{"stage": "authorize", "rule": "kiosk", "place": "routes/search.yaml:12", "would": "deny"},
+		map[string]any{"stage": "inspect", "rule": "waf:strict:942100\"", "would": "allow"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	many := &pipeline.Transaction{Route: &pipeline.Route{}}
+	for range 100 {
+		many.WouldHave(pipeline.Shadow{Stage: "source-limit", Rule: strings.Repeat("a", 10_000)})
+	}
+	if got := line(many, &outcome{})["shadow"].([]any); len(got) != maxShadows || len(got[0].(map[string]any)["rule"].(string)) > maxAgent+3 {
+		t.Errorf("%d entries, the first %v", len(got), got[0])
+	}
+	if _, ok := line(&pipeline.Transaction{Route: &pipeline.Route{}}, &outcome{})["shadow"]; ok {
+		t.Error("without shadows there is an entry")
+	}
+}
+
+func TestAnEventTellsThePathAnUpstreamWasAsked(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("GET", "/api/a", nil)
+	tx := &pipeline.Transaction{Request: r, Path: "/api/a", Route: &pipeline.Route{}}
+	if line := string(appendEvent(nil, tx, &outcome{result: pipeline.Result{Path: "/a"}})); !strings.Contains(line, `"url.path":"/api/a"`) || !strings.Contains(line, `"upstream_path":"/a"`) {
+		t.Error(line)
+	}
+	if line := string(appendEvent(nil, tx, &outcome{})); strings.Contains(line, "upstream_path") {
+		t.Error(line)
+	}
 }

@@ -25,6 +25,8 @@ func FuzzServeHTTP(f *testing.F) {
 		"POST /v1/hotels HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: X-User\r\n\r\n1\r\na\r\n0\r\nX-User: b\r\n\r\n",
 		"OPTIONS * HTTP/1.1\r\nHost: [::1]\r\n\r\n",
 		"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"OPTIONS /v1/hotels/h-7 HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.hotel.test\r\nAccess-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: content-type\r\n\r\n",
+		"GET /go/evil.example?a=b HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.hotel.test.evil.example\r\n\r\n",
 		"GET http://localhost/ HTTP/1.1\r\nHost: localhost.\r\nUpgrade: websocket\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
 	} {
 		f.Add([]byte(seed), "192.0.2.1:4711")
@@ -43,6 +45,12 @@ func FuzzServeHTTP(f *testing.F) {
 		}
 		if len(w.Header().Get("X-Request-Id")) != 32 {
 			t.Error("the answer does not name its request")
+		}
+		if to := w.Header().Get("Location"); strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n ") {
+			t.Errorf("sent to %q", to)
+		}
+		if origin := w.Header()["Access-Control-Allow-Origin"]; origin != nil && (len(origin) != 1 || origin[0] != app) {
+			t.Errorf("shared with %q", origin)
 		}
 		if line := events.all.Bytes(); !json.Valid(line) || bytes.Count(line, []byte{'\n'}) != 1 {
 			t.Errorf("the event is not one line of JSON: %q", line)
@@ -66,8 +74,14 @@ func fuzzed(t *testing.T, events *lines) *edge.Handler {
 		return echo(w, tx)
 	})
 	for _, match := range [][2]string{{"GET", "/"}, {"GET", "/v1/hotels"}, {"POST", "/v1/hotels"}, {"GET", "/v1/hotels/{hotel}"}, {"GET", "/assets/*"}} {
-		s.Routes = append(s.Routes, &pipeline.Route{Method: match[0], Pattern: match[1], Forward: service, Body: 1 << 10, Meter: meter{}})
+		s.Routes = append(s.Routes, &pipeline.Route{Methods: []string{match[0]}, Pattern: match[1], Forward: service, Body: 1 << 10, Meter: meter{}})
 	}
+	to, err := pipeline.NewRedirect("/*", "/go/*", 308)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Routes = append(s.Routes, &pipeline.Route{Methods: []string{"GET"}, Pattern: "/go/*", Redirect: to, Body: 1 << 10, Meter: meter{}})
+	s.Routes[3].CORS = sharedWith(t, "GET")
 	s.Index()
 	current := &pipeline.Current{}
 	current.Store(s)

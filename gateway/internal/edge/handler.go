@@ -36,6 +36,11 @@ type Config struct {
 	Unmatched pipeline.Meter
 	// Log is for faults of ours.
 	Log *slog.Logger
+	// Observe, if set, is told of each request that has ended. It must not keep
+	// tx, which serves another request afterwards.
+	Observe func(tx *pipeline.Transaction, d pipeline.Decision, status int)
+	// Now is the clock requests are decided by; nil is time.Now.
+	Now func() time.Time
 }
 
 // Handler is the gateway's public handler.
@@ -44,6 +49,8 @@ type Handler struct {
 	events    Events
 	unmatched pipeline.Meter
 	log       *slog.Logger
+	observe   func(tx *pipeline.Transaction, d pipeline.Decision, status int)
+	now       func() time.Time
 	pool      sync.Pool
 }
 
@@ -52,7 +59,10 @@ func New(c Config) (*Handler, error) {
 	if c.Current == nil || c.Events == nil || c.Unmatched == nil || c.Log == nil {
 		return nil, errors.New("edge: current, events, unmatched and log are all required")
 	}
-	h := &Handler{current: c.Current, events: c.Events, unmatched: c.Unmatched, log: c.Log}
+	h := &Handler{current: c.Current, events: c.Events, unmatched: c.Unmatched, log: c.Log, observe: c.Observe, now: c.Now}
+	if h.now == nil {
+		h.now = time.Now
+	}
 	h.pool.New = func() any { return &exchange{line: make([]byte, 0, 2048)} }
 	return h, nil
 }
@@ -70,7 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.tx.Reset()
 	x.out = outcome{}
 	tx := &x.tx
-	tx.Request, tx.Start, tx.ID = r, time.Now(), newID()
+	tx.Request, tx.Start, tx.ID = r, h.now(), newID()
 	tx.Snapshot = h.current.Load()
 	w.Header()["X-Request-Id"] = []string{tx.ID}
 	defer h.finish(x)
@@ -78,18 +88,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	if denial := h.prepare(w, tx); denial != nil {
 		x.out.decision = unrouted(tx, denial)
-		h.answer(w, x)
+		h.refuse(w, x)
+		return
+	}
+	if tx.Preflight {
+		h.preflight(w, x)
 		return
 	}
 	if x.out.decision = pipeline.Decide(tx); x.out.decision.Kind != pipeline.Allow {
-		h.answer(w, x)
+		h.refuse(w, x)
+		return
+	}
+	if tx.Route.Redirect != nil {
+		h.redirect(w, x)
 		return
 	}
 	result, err := tx.Route.Forward.Forward(w, tx)
 	x.out.result = result
 	x.out.status = result.Status
 	if err != nil {
-		x.out.decision.Stage = "forward"
+		x.out.decision.Stage = pipeline.StageForward
 		var p *problem.Problem
 		if !errors.As(err, &p) {
 			p = problem.New(problem.BadGateway, "").Because(err)
@@ -98,7 +116,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if status := p.Status(); status == http.StatusUnauthorized || status == http.StatusForbidden {
 			x.out.decision.Kind = pipeline.Deny // the token service, or the upstream, knows better than our stages
 		}
-		h.answer(w, x)
+		h.refuse(w, x)
 		return
 	}
 	if result.Broken != nil {
@@ -144,8 +162,9 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if removeOwned(r.Header) > maxFields {
 		return problem.New(problem.HeadersTooLarge, "The request has too many header fields.")
 	}
+	removeNamed(r.Header)
 	if len(r.Header["Content-Type"]) > 1 {
-		// One for who inspects and one for who parses.
+		// The WAF could inspect by one and the upstream parse by the other.
 		return problem.New(problem.BadRequest, "The request has more than one Content-Type field.")
 	}
 	host, ok := canonicalHost(r.Host)
@@ -162,6 +181,9 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if upgrade := r.Header["Upgrade"]; upgrade != nil && r.ProtoMajor == 1 && !(tx.Route.WebSocket && len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")) {
 		return problem.New(problem.BadRequest, "This upgrade is not served here.")
 	}
+	if tx.Route.WebSocket && !tx.Route.CORS.Converses(r.Header) {
+		return problem.New(problem.Forbidden, "Pages of this origin may not open a WebSocket here.")
+	}
 	if tx.Route.Timeout > 0 {
 		h.deadlines(w, tx)
 	}
@@ -171,18 +193,11 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 // canonical settles path and query and gives the request that one spelling.
 func (h *Handler) canonical(tx *pipeline.Transaction) error {
 	r := tx.Request
-	raw, query, _ := strings.Cut(r.RequestURI, "?")
-	if strings.Contains(r.RequestURI, "#") {
-		return errors.New("the target holds a fragment")
-	}
-	path, err := CanonicalPath(raw)
+	path, _, err := target(r.RequestURI)
 	if err != nil {
 		return err
 	}
-	if err := CheckQuery(query); err != nil {
-		return err
-	}
-	if path != raw {
+	if raw, _, _ := strings.Cut(r.RequestURI, "?"); path != raw {
 		decoded, err := url.PathUnescape(path)
 		if err != nil {
 			return err
@@ -201,9 +216,10 @@ func (h *Handler) canonical(tx *pipeline.Transaction) error {
 // what is decoded.
 func match(tx *pipeline.Transaction) *problem.Problem {
 	r := tx.Request
-	tx.Route, tx.Params = tx.Snapshot.Match(r.Method, tx.Path, tx.Params)
+	tx.Route, tx.Params = tx.Snapshot.Match(tx.Host, r.Method, tx.Path, tx.Params)
+	preflighted(tx)
 	if tx.Route == nil {
-		if allowed := tx.Snapshot.Allowed(tx.Path); allowed != "" {
+		if allowed := tx.Snapshot.Allowed(tx.Host, tx.Path); allowed != "" {
 			return problem.New(problem.MethodNotAllowed, "").With("Allow", allowed)
 		}
 		return problem.New(problem.NotFound, "")
@@ -248,19 +264,23 @@ func (h *Handler) deadlines(w http.ResponseWriter, tx *pipeline.Transaction) {
 	}
 }
 
-// answer writes the refusal that the decision holds. Only faults are logged;
+// refuse writes the refusal that the decision holds. Only faults are logged;
 // what clients did stands in the event.
-func (h *Handler) answer(w http.ResponseWriter, x *exchange) {
+func (h *Handler) refuse(w http.ResponseWriter, x *exchange) {
 	p := x.out.decision.Problem
 	x.out.status = p.Status()
 	if p.Code == problem.Internal || x.out.decision.Kind == pipeline.Fault && p.Code == problem.Unavailable {
 		h.log.Error("a request failed on our side", "request_id", x.tx.ID, "stage", x.out.decision.Stage, "error", p.Error())
 	}
-	for name, values := range x.tx.Header {
-		w.Header()[name] = values
-	}
+	h.write(w, x)
+}
+
+// write answers with the decision's problem. What that says of itself (its type,
+// that nobody may keep it) replaces what the policy sets.
+func (h *Handler) write(w http.ResponseWriter, x *exchange) {
+	x.tx.Complete(w.Header())
 	giveBack(x.tx.Request)
-	problem.Write(w, x.tx.Request, p, x.tx.ID)
+	problem.Write(w, x.tx.Request, x.out.decision.Problem, x.tx.ID)
 }
 
 // recover turns a panic of ours into 500 when nothing was sent, and into a
@@ -281,8 +301,7 @@ func (h *Handler) recover(w http.ResponseWriter, x *exchange) {
 	if forwarding {
 		panic(http.ErrAbortHandler)
 	}
-	giveBack(x.tx.Request)
-	problem.Write(w, x.tx.Request, x.out.decision.Problem, x.tx.ID)
+	h.write(w, x)
 }
 
 // finish runs the clean-ups, counts, and writes the event, exactly once.
@@ -295,8 +314,11 @@ func (h *Handler) finish(x *exchange) {
 		meter = tx.Route.Meter
 	}
 	meter.Observe(x.out.decision.Kind, x.out.status, x.out.took)
-	x.out.trace = traceID(tx.Request.Header)
+	x.out.trace = pipeline.TraceID(tx.Request.Header)
 	x.line = appendEvent(x.line[:0], tx, &x.out)
+	if h.observe != nil {
+		h.observe(tx, x.out.decision, x.out.status) // first: a reader of the event may ask about it at once
+	}
 	// The writer counts what it has to drop; there is nobody else to tell.
 	_, _ = h.events.Write(x.line)
 	if tx.Request.Body == nil || tx.Request.Body == http.NoBody {

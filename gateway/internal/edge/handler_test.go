@@ -118,18 +118,24 @@ func serve(t *testing.T, routes ...*pipeline.Route) (*httptest.Server, *lines) {
 	return server, events
 }
 
-// raw sends bytes as they are and gives status and body.
-func raw(t *testing.T, server *httptest.Server, request string) (int, string) {
+// dialed is a connection on which a request was sent, to read from.
+func dialed(t *testing.T, server *httptest.Server, request string) *bufio.Reader {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	return bufio.NewReader(conn)
+}
+
+// raw sends bytes as they are and gives status and body.
+func raw(t *testing.T, server *httptest.Server, request string) (int, string) {
+	t.Helper()
+	res, err := http.ReadResponse(dialed(t, server, request), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,18 +146,18 @@ func raw(t *testing.T, server *httptest.Server, request string) (int, string) {
 
 func TestHandlerAnswers(t *testing.T) {
 	t.Parallel()
-	hotels := &pipeline.Route{Name: "hotels", Method: "GET", Pattern: "/v1/hotels"}
-	post := &pipeline.Route{Name: "post", Method: "POST", Pattern: "/v1/hotels", Body: 16}
-	denied := &pipeline.Route{Name: "denied", Method: "GET", Pattern: "/denied", Stages: []pipeline.Stage{
+	hotels := &pipeline.Route{Name: "hotels", Methods: []string{"GET"}, Pattern: "/v1/hotels"}
+	post := &pipeline.Route{Name: "post", Methods: []string{"POST"}, Pattern: "/v1/hotels", Body: 16}
+	denied := &pipeline.Route{Name: "denied", Methods: []string{"GET"}, Pattern: "/denied", Stages: []pipeline.Stage{
 		stageFunc{"authorize", func(tx *pipeline.Transaction) error { tx.Rule = "r1"; return problem.New(problem.Forbidden, "") }},
 	}}
-	fault := &pipeline.Route{Name: "fault", Method: "GET", Pattern: "/fault", Stages: []pipeline.Stage{
+	fault := &pipeline.Route{Name: "fault", Methods: []string{"GET"}, Pattern: "/fault", Stages: []pipeline.Stage{
 		stageFunc{"inspect", func(*pipeline.Transaction) error { return errors.New("engine broke: secret detail") }},
 	}}
-	panics := &pipeline.Route{Name: "panics", Method: "GET", Pattern: "/panics", Stages: []pipeline.Stage{
+	panics := &pipeline.Route{Name: "panics", Methods: []string{"GET"}, Pattern: "/panics", Stages: []pipeline.Stage{
 		stageFunc{"inspect", func(*pipeline.Transaction) error { panic("secret detail") }},
 	}}
-	broken := &pipeline.Route{Name: "broken", Method: "GET", Pattern: "/upstream-broken", Forward: forwardFunc(func(http.ResponseWriter, *pipeline.Transaction) (pipeline.Result, error) {
+	broken := &pipeline.Route{Name: "broken", Methods: []string{"GET"}, Pattern: "/upstream-broken", Forward: forwardFunc(func(http.ResponseWriter, *pipeline.Transaction) (pipeline.Result, error) {
 		return pipeline.Result{}, errors.New("dial 10.0.0.1: secret detail")
 	})}
 	cases := map[string]struct {
@@ -235,7 +241,7 @@ func TestARefusalOfTheForwardIsADenialInTheEvent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/", Forward: forwardFunc(func(_ http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+			server, events := serve(t, &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/", Forward: forwardFunc(func(_ http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
 				tx.Bearer = "the caller's token"
 				return pipeline.Result{}, c.err
 			})})
@@ -254,7 +260,7 @@ func TestARefusalOfTheForwardIsADenialInTheEvent(t *testing.T) {
 
 func TestOwnedHeadersNeverPass(t *testing.T) {
 	t.Parallel()
-	server, _ := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	server, _ := serve(t, &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/"})
 	var b strings.Builder
 	b.WriteString("GET / HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nX-Custom: kept\r\n")
 	for _, name := range []string{
@@ -276,11 +282,32 @@ func TestOwnedHeadersNeverPass(t *testing.T) {
 	}
 }
 
+func TestStagesSeeNoFieldThatEndsAtTheGateway(t *testing.T) {
+	t.Parallel()
+	seen := make(chan http.Header, 1)
+	look := stageFunc{"authorize", func(tx *pipeline.Transaction) error {
+		seen <- tx.Request.Header.Clone()
+		return nil
+	}}
+	server, _ := serve(t, &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/", Stages: []pipeline.Stage{look}, WebSocket: true})
+	raw(t, server, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, x-tenant ,Content-Type\r\nConnection: X-Role\r\n"+
+		"Upgrade: websocket\r\nX-Tenant: acme\r\nX-Role: desk\r\nContent-Type: application/json\r\nX-Custom: kept\r\n\r\n")
+	h := <-seen
+	for _, name := range []string{"X-Tenant", "X-Role", "Content-Type"} {
+		if h[name] != nil {
+			t.Errorf("%s is seen, and no upstream gets it", name)
+		}
+	}
+	if h.Get("X-Custom") != "kept" || h.Get("Upgrade") != "websocket" || len(h["Connection"]) != 2 {
+		t.Errorf("another field was lost: %v", h)
+	}
+}
+
 // Backends that merge trailers into the header would take them for fields.
 func TestOwnedTrailersNeverPass(t *testing.T) {
 	t.Parallel()
 	announced := make(chan http.Header, 1)
-	server, _ := serve(t, &pipeline.Route{Name: "r", Method: "POST", Pattern: "/", Forward: forwardFunc(func(w http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+	server, _ := serve(t, &pipeline.Route{Name: "r", Methods: []string{"POST"}, Pattern: "/", Forward: forwardFunc(func(w http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
 		announced <- tx.Request.Trailer.Clone()
 		return echo(w, tx)
 	})})
@@ -293,7 +320,7 @@ func TestOwnedTrailersNeverPass(t *testing.T) {
 
 func TestEveryAnswerNamesItsRequest(t *testing.T) {
 	t.Parallel()
-	server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	server, events := serve(t, &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/"})
 	for _, path := range []string{"/", "/nope", "/a/../b"} {
 		res, err := http.Get(server.URL + path)
 		if err != nil {
@@ -309,7 +336,7 @@ func TestEveryAnswerNamesItsRequest(t *testing.T) {
 // Whatever a client sends, its event is one line of JSON of bounded length.
 func TestNoRequestBreaksTheLog(t *testing.T) {
 	t.Parallel()
-	server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	server, events := serve(t, &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/"})
 	long := strings.Repeat("A", 8000)
 	for name, request := range map[string]string{
 		"a long method":                long + " / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -333,7 +360,7 @@ func TestNoRequestBreaksTheLog(t *testing.T) {
 
 func TestAnAgentCannotSteerATerminal(t *testing.T) {
 	t.Parallel()
-	server, events := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/"})
+	server, events := serve(t, &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/"})
 	const agent = "a\u009b31m\u0080\u009f\u00a0é"
 	raw(t, server, "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: "+agent+"\r\n\r\n")
 	if got := events.last(t)["user_agent.original"]; got != agent {
@@ -347,7 +374,7 @@ func TestAnAgentCannotSteerATerminal(t *testing.T) {
 func TestAClientThatBreaksItsBodyIsKnownAsTheOneWhoFailed(t *testing.T) {
 	t.Parallel()
 	failed := make(chan error, 1)
-	route := &pipeline.Route{Name: "r", Method: "POST", Pattern: "/", Forward: forwardFunc(func(_ http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+	route := &pipeline.Route{Name: "r", Methods: []string{"POST"}, Pattern: "/", Forward: forwardFunc(func(_ http.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
 		_, err := io.Copy(io.Discard, tx.Request.Body)
 		failed <- tx.ClientErr()
 		return pipeline.Result{}, problem.New(problem.BadRequest, "").Because(err)
@@ -362,7 +389,7 @@ func TestAClientThatBreaksItsBodyIsKnownAsTheOneWhoFailed(t *testing.T) {
 func TestAnEventHoldsWhatDecidedAndNoSecret(t *testing.T) {
 	t.Parallel()
 	route := &pipeline.Route{
-		Name: "search", Method: "GET", Pattern: "/v1/hotels", Place: "routes/search.yaml:4", Queries: []string{"city"},
+		Name: "search", Methods: []string{"GET"}, Pattern: "/v1/hotels", Place: "routes/search.yaml:4", Queries: []string{"city"},
 		Stages: []pipeline.Stage{stageFunc{"authenticate", func(tx *pipeline.Transaction) error {
 			tx.Principal = &token.Principal{Issuer: "hotel", Subject: "g-7", Client: "demo", Scopes: []string{"search:read"}, TokenID: "jti-1"}
 			tx.Rule = "allow (routes/search.yaml:6)"
@@ -389,7 +416,7 @@ func TestAnEventHoldsWhatDecidedAndNoSecret(t *testing.T) {
 
 func TestAResponseThatBreaksMidwayIsAborted(t *testing.T) {
 	t.Parallel()
-	route := &pipeline.Route{Name: "r", Method: "GET", Pattern: "/", Forward: forwardFunc(func(w http.ResponseWriter, _ *pipeline.Transaction) (pipeline.Result, error) {
+	route := &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/", Forward: forwardFunc(func(w http.ResponseWriter, _ *pipeline.Transaction) (pipeline.Result, error) {
 		_, _ = io.WriteString(w, "half")
 		return pipeline.Result{Status: 200, Bytes: 4, Broken: errors.New("upstream went away")}, nil
 	})}

@@ -62,7 +62,7 @@ func askHTTP2(t *testing.T, server *httptest.Server, fields ...[2]string) string
 
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
-	plain, _ := serve(t, &pipeline.Route{Name: "r", Method: "GET", Pattern: "/v1/hotels"})
+	plain, _ := serve(t, &pipeline.Route{Name: "r", Methods: []string{"GET"}, Pattern: "/v1/hotels"})
 	server := httptest.NewUnstartedServer(plain.Config.Handler)
 	server.Config.DisableGeneralOptionsHandler = true
 	server.EnableHTTP2 = true

@@ -12,6 +12,7 @@ import (
 type Meters struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	shadows  *prometheus.CounterVec
 }
 
 // NewMeters registers the request metrics with r.
@@ -26,8 +27,12 @@ func NewMeters(r prometheus.Registerer) (*Meters, error) {
 			Help:    "Time from the first byte of the head read to the answer complete.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
+		shadows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portcullis_shadow_total",
+			Help: "Requests on which a rule, limit, profile or validation in mode shadow would have decided; fault says that it could not be asked.",
+		}, []string{"route", "stage", "rule", "would"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.shadows} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -45,6 +50,24 @@ func (m *Meters) Route(name string) pipeline.Meter {
 		}
 	}
 	return r
+}
+
+// Shadow returns the counter of what something in mode shadow would have done.
+// It shows as 0 from then on: what never would have denied anything can be told
+// from what is not asked.
+func (m *Meters) Shadow(route, stage, rule string, would pipeline.Kind) pipeline.Counter {
+	return m.shadows.WithLabelValues(route, stage, rule, would.String())
+}
+
+// Forget ends the counters of a route, or with a rule, those of one in shadow.
+// Requests under way count on, where nobody sees it.
+func (m *Meters) Forget(route, stage, rule string) {
+	if rule != "" || stage != "" {
+		m.shadows.DeletePartialMatch(prometheus.Labels{"route": route, "stage": stage, "rule": rule})
+		return
+	}
+	m.requests.DeletePartialMatch(prometheus.Labels{"route": route})
+	m.seconds.DeletePartialMatch(prometheus.Labels{"route": route})
 }
 
 func classes() [6]string { return [6]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"} }

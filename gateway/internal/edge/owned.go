@@ -2,7 +2,10 @@ package edge
 
 import (
 	"net/http"
+	"net/textproto"
 	"strings"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 // maxFields bounds the header fields of a request, each line counted: every
@@ -21,6 +24,22 @@ func removeOwned(h http.Header) (fields int) {
 		}
 	}
 	return fields
+}
+
+// removeNamed deletes the fields that Connection says end here (RFC 9110 section
+// 7.6.1). No upstream gets them: a rule that let a request pass for one, or a
+// schema that took its Content-Type for JSON, would have judged another request.
+func removeNamed(h http.Header) {
+	for _, line := range h["Connection"] {
+		if line == "keep-alive" || line == "close" {
+			continue // as it mostly is
+		}
+		for name := range strings.SplitSeq(line, ",") {
+			if name = textproto.CanonicalMIMEHeaderKey(textproto.TrimString(name)); !pipeline.HopByHop(name) {
+				delete(h, name)
+			}
+		}
+	}
 }
 
 func owned(name string) bool {

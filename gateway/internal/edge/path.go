@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"unicode/utf8"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 // maxPath bounds the path in bytes: longer ones serve no API and cost every
@@ -14,9 +16,23 @@ const maxPath = 4096
 // which has bounds of its own.
 const maxRawQuery = 8192
 
+// target cuts the target of a request in its canonical path and its query.
+func target(uri string) (path, query string, err error) {
+	raw, query, _ := strings.Cut(uri, "?")
+	if strings.Contains(uri, "#") {
+		return "", "", errors.New("the target holds a fragment")
+	}
+	if path, err = CanonicalPath(raw); err != nil {
+		return "", "", err
+	}
+	return path, query, CheckQuery(query)
+}
+
 // CanonicalPath returns the one spelling of a request path that router, stages,
-// events and upstream all use: unreserved characters decoded once, the hex of
-// every remaining escape in upper case. A path that a backend could read in
+// events and upstream all use: characters that may stand as they are decoded
+// once, the hex of every remaining escape in upper case. Backends decode the
+// sub-delimiters too: were /admin%3Apurge not /admin:purge, it would pass by the
+// rules of /* and be served as the other. A path that a backend could read in
 // another way than we do is refused, never repaired: Envoy, Traefik and others
 // were bypassed by each of these spellings (CVE-2019-9901, CVE-2021-29492,
 // CVE-2025-66490).
@@ -71,9 +87,8 @@ func checkSegments(path string) error {
 	return nil
 }
 
-// decodeOnce decodes escaped unreserved characters and normalises the other
-// escapes. Escapes of characters with a meaning of their own are refused, and
-// so is what does not decode to UTF-8: an overlong encoding of "/" or "." is
+// decodeOnce decodes escapes that need not be and normalises the others. Escapes
+// of characters with a meaning of their own are refused, and so is what does not decode to UTF-8: an overlong encoding of "/" or "." is
 // read as that character by lenient decoders.
 func decodeOnce(raw string) (string, error) {
 	out := make([]byte, 0, len(raw))
@@ -97,7 +112,7 @@ func decodeOnce(raw string) (string, error) {
 			return "", errors.New("the path holds an escaped delimiter")
 		case c < 0x20 || c == 0x7f:
 			return "", errors.New("the path holds an escaped control character")
-		case unreserved(c):
+		case pathChar(c): // "/" and "%" are refused above
 			out = append(out, c)
 		default:
 			const digits = "0123456789ABCDEF"
@@ -141,7 +156,7 @@ func CheckQuery(raw string) error {
 
 // pathChar is RFC 3986 pchar, "/" and "%", without ";".
 func pathChar(c byte) bool {
-	if unreserved(c) {
+	if pipeline.Unreserved(c) {
 		return true
 	}
 	switch c {
@@ -149,11 +164,6 @@ func pathChar(c byte) bool {
 		return true
 	}
 	return false
-}
-
-// unreserved is RFC 3986 section 2.3.
-func unreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
 }
 
 func isHex(c byte) bool {

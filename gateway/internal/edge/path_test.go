@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"portcullis/gateway/internal/edge"
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
 )
 
 func TestCanonicalPath(t *testing.T) {
@@ -23,6 +25,7 @@ func TestCanonicalPath(t *testing.T) {
 		"three dots are a name":                        {"/.../a", "/.../a"},
 		"a dot file is a name":                         {"/.well-known/x", "/.well-known/x"},
 		"sub-delimiters stay":                          {"/a!$&'()*+,=:@b", "/a!$&'()*+,=:@b"},
+		"escaped sub-delimiters are decoded":           {"/a%21%24%26%27%28%29%2a%2B%2c%3d%3a%40b", "/a!$&'()*+,=:@b"},
 		"upper case is another path":                   {"/ADMIN", "/ADMIN"},
 		"an empty segment is refused":                  {"//admin", ""},
 		"an empty inner segment is refused":            {"/x//admin", ""},
@@ -111,6 +114,22 @@ func trailing(p string) string {
 		return "/"
 	}
 	return ""
+}
+
+// A backend decodes what it is asked for; a spelling that only a broader route
+// takes would have it serve what the narrower one guards.
+func TestNoSpellingOfAPathEscapesItsRoute(t *testing.T) {
+	t.Parallel()
+	refuse := stageFunc{"authorize", func(*pipeline.Transaction) error { return problem.New(problem.Forbidden, "") }}
+	server, _ := serve(t,
+		&pipeline.Route{Name: "any", Methods: []string{"POST"}, Pattern: "/v1/*"},
+		&pipeline.Route{Name: "purge", Methods: []string{"POST"}, Pattern: "/v1/@admin:purge", Stages: []pipeline.Stage{refuse}},
+	)
+	for _, target := range []string{"/v1/@admin:purge", "/v1/@admin%3Apurge", "/v1/%40admin:purge", "/v1/%40%61dmin%3apurge"} {
+		if status, body := raw(t, server, "POST "+target+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"); status != 403 {
+			t.Errorf("%s: %d %s", target, status, body)
+		}
+	}
 }
 
 func FuzzCanonicalPath(f *testing.F) {

@@ -89,6 +89,19 @@ func (e *Engine) table(name string) *table {
 	return t
 }
 
+// Forget clears the counts of all limits, and the latest time seen with them, so
+// that a clock may go back: each test of a policy begins as if nobody had asked
+// before. What Counter gave keeps its counts.
+func (e *Engine) Forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, kept := range e.tables {
+		if t := kept.Value(); t != nil {
+			t.forget()
+		}
+	}
+}
+
 func (e *Engine) newTable() *table {
 	e.made++
 	return newTable(e.made, e.keys)

@@ -9,6 +9,8 @@ package limit
 import (
 	"math"
 	"time"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 // Key says whose requests a limit counts together.
@@ -22,6 +24,19 @@ const (
 	Client               // issuer and OAuth client
 	RouteKey             // everyone who asks this route
 )
+
+func (k Key) String() string {
+	switch k {
+	case Principal:
+		return "principal"
+	case Client:
+		return "client"
+	case RouteKey:
+		return "route"
+	default:
+		return "source"
+	}
+}
 
 // Limit is how often someone may ask.
 type Limit struct {
@@ -38,6 +53,12 @@ type Limit struct {
 	// Clients narrows the limit to principals with one of these client ids;
 	// empty means everyone.
 	Clients []string
+	// Place is where the policy says so: "limits.yaml:4".
+	Place string
+	// Shadow says that the limit is counted and denies nobody. Denials counts
+	// whom it would have denied; it may be nil.
+	Shadow  bool
+	Denials pipeline.Counter
 }
 
 // farthest bounds every time and tolerance in nanoseconds (36 years), so that

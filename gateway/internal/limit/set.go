@@ -111,3 +111,13 @@ func (l *bound) appliesTo(c Caller) bool {
 	}
 	return c.Principal != nil && slices.Contains(l.Clients, c.Principal.Client)
 }
+
+// named is the limit of a name that the set has.
+func (s *Set) named(name string) *bound {
+	for i := range s.limits {
+		if s.limits[i].Name == name {
+			return &s.limits[i]
+		}
+	}
+	return &bound{}
+}

@@ -63,6 +63,16 @@ func newTable(order uint64, keys int) *table {
 	return t
 }
 
+// forget empties the table.
+func (t *table) forget() {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		s.sets, s.now = make([]set, 1), 0
+		s.mu.Unlock()
+	}
+}
+
 func (t *table) shard(k digest) *shard { return &t.shards[k.hi%shards] }
 
 // find returns the entry that holds k, or else the one k is to take over.

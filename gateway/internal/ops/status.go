@@ -5,6 +5,7 @@ package ops
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -54,6 +55,7 @@ type route struct {
 	Name     string            `json:"name"`
 	Match    string            `json:"match"`
 	Place    string            `json:"place"`
+	Hosts    []string          `json:"hosts,omitempty"`
 	Upstream string            `json:"upstream"`
 	Stages   []string          `json:"stages"`
 	OptOuts  []pipeline.OptOut `json:"opt_outs,omitempty"`
@@ -67,7 +69,7 @@ func (c Config) status() status {
 	}
 	s.Hosts, s.WAFRules = len(snapshot.Hosts), snapshot.WAFRules
 	for _, r := range snapshot.Routes {
-		shown := route{Name: r.Name, Match: r.Method + " " + r.Pattern, Place: r.Place, Upstream: r.Upstream, OptOuts: r.OptOuts}
+		shown := route{Name: r.Name, Match: strings.Join(r.Methods, ",") + " " + r.Pattern, Place: r.Place, Hosts: r.Hosts, Upstream: r.Upstream, OptOuts: r.OptOuts}
 		for _, stage := range r.Stages {
 			shown.Stages = append(shown.Stages, stage.Name())
 		}

@@ -37,7 +37,7 @@ func TestStatusTellsWhatIsInForce(t *testing.T) {
 		Hosts:    map[string]bool{"localhost": true},
 		WAFRules: map[string]int{"json-api": 430},
 		Routes: []*pipeline.Route{{
-			Name: "search", Method: "GET", Pattern: "/v1/hotels", Place: "routes/search.yaml:4", Upstream: "search",
+			Name: "search", Methods: []string{"GET", "POST"}, Hosts: []string{"api.hotel.test"}, Pattern: "/v1/hotels", Place: "routes/search.yaml:4", Upstream: "search",
 			Stages:  []pipeline.Stage{named("authenticate"), named("inspect")},
 			OptOuts: []pipeline.OptOut{{Stage: "limits", Reason: "cached"}},
 		}},
@@ -63,7 +63,7 @@ func TestStatusTellsWhatIsInForce(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"version":"abc"`, `routes/search.yaml:4:3: unknown key`, `"breaker":"open"`, `"hotel":{"entries":3}`, `"json-api":430`,
-		`"match":"GET /v1/hotels"`, `"stages":["authenticate","inspect"]`, `"reason":"cached"`,
+		`"match":"GET,POST /v1/hotels"`, `"hosts":["api.hotel.test"]`, `"stages":["authenticate","inspect"]`, `"reason":"cached"`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is not in %s", want, text)

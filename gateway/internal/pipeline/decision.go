@@ -45,6 +45,22 @@ type Decision struct {
 // becomes 503, never "allow".
 func Decide(tx *Transaction) Decision { return decide(tx, tx.Route.Stages, tx.mark) }
 
+// DecidePreflight asks, of a browser's question ahead of a page's request, the
+// stages that need no more than where it comes from; a flood of such questions
+// is counted like any other. Who asks is not known yet: the question carries no
+// credentials (Fetch standard, section 4.8).
+func DecidePreflight(tx *Transaction) Decision { return decide(tx, ahead(tx.Route), tx.mark) }
+
+// ahead are the stages that come before any parsing.
+func ahead(r *Route) []Stage {
+	for i, stage := range r.Stages {
+		if name := stage.Name(); name != "capacity" && name != "source-limit" {
+			return r.Stages[:i]
+		}
+	}
+	return r.Stages
+}
+
 // DecideUnrouted asks what the snapshot asks of requests that were refused
 // before any stage of a route. Allow means only that nobody minds: the refusal
 // stands.

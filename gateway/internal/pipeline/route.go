@@ -9,14 +9,25 @@ const Realm = "portcullis"
 // it goes. It is immutable.
 type Route struct {
 	Name string
-	// Method and Pattern are what the route matches: GET, /v1/hotels/{hotel}.
-	Method, Pattern string
+	// Methods and Pattern are what the route matches: GET and HEAD at
+	// /v1/hotels/{hotel}. A GET serves HEAD too where no route names it.
+	Methods []string
+	Pattern string
+	// Hosts are those it is served on, lower case; nil is all of the snapshot's.
+	Hosts []string
 	// Place is where the policy says so: "routes/search.yaml:4".
 	Place string
 	// Stages run in order; see Decide.
 	Stages []Stage
-	// Forward sends what the stages allowed.
+	// Forward sends what the stages allowed; nil with Redirect.
 	Forward Forwarder
+	// Redirect answers what the stages allowed in place of an upstream.
+	Redirect *Redirect
+	// CORS is which pages of other origins may use the route; nil leaves that to
+	// the upstream.
+	CORS *CORS
+	// Response are the fields of every answer.
+	Response Fields
 	// Upstream names where it goes, for events and metrics.
 	Upstream string
 	// Timeout bounds the whole exchange with the upstream.
@@ -30,6 +41,9 @@ type Route struct {
 	OptOuts []OptOut
 	// Queries are the names of query parameters whose values an event may hold.
 	Queries []string
+	// Reads is what its stages read of a request beyond what a transaction holds;
+	// it must be kept for a request to be explained later.
+	Reads Reads
 	// Meter counts what came of the route's requests.
 	Meter Meter
 }

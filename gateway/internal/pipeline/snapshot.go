@@ -5,7 +5,7 @@
 package pipeline
 
 import (
-	"net/http"
+	"crypto/sha256"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,70 +29,63 @@ type Snapshot struct {
 	// Unrouted are asked of requests that are refused before any stage of a
 	// route, so that a flood of them meets a limit too.
 	Unrouted []Stage
+	// Response are the fields of answers to requests that no route took.
+	Response Fields
+	// Secrets is a digest of the secrets that were read for it: with one of them
+	// rotated, a policy of the same version is another snapshot.
+	Secrets [sha256.Size]byte
+	// HTTPS is the public port to which plain http is sent.
+	HTTPS int
 	// WAFRules counts the rules loaded, by profile.
 	WAFRules map[string]int
 	// State is what the compiler carries over to the next snapshot; opaque
 	// here.
 	State any
 
-	mux     *chi.Mux
-	byRoute map[routeKey]*Route
-	methods []string
-	pool    sync.Pool
+	everywhere *table            // of the hosts that no route names
+	byHost     map[string]*table // of the others
+	contexts   sync.Pool         // *chi.Context
 }
 
-type routeKey struct{ method, pattern string }
+// Same tells whether o came of the same files and the same secrets.
+func (s *Snapshot) Same(o *Snapshot) bool {
+	return o != nil && s.Version == o.Version && s.Secrets == o.Secrets
+}
 
-// Index builds the router from Routes; it must be called once, before the
+// Index builds the routers from Routes; it must be called once, before the
 // snapshot is used. It panics on a pattern chi cannot take: the compiler has
 // validated them.
 func (s *Snapshot) Index() {
-	s.mux = chi.NewRouter()
-	s.byRoute = make(map[routeKey]*Route, len(s.Routes))
-	unused := http.NotFoundHandler() // chi skips patterns without a handler; only Find is ever called
-	for _, r := range s.Routes {
-		s.mux.Method(r.Method, r.Pattern, unused)
-		s.byRoute[routeKey{r.Method, r.Pattern}] = r
-		if !slices.Contains(s.methods, r.Method) {
-			s.methods = append(s.methods, r.Method)
-		}
-	}
-	s.pool.New = func() any { return chi.NewRouteContext() }
+	s.everywhere, s.byHost = newTables(s.Routes)
+	s.contexts.New = func() any { return chi.NewRouteContext() }
 }
 
-// Match finds the route for a method and a canonical path and fills params
-// with the path parameters. A HEAD request is served by the GET route when no
-// HEAD route stands.
-func (s *Snapshot) Match(method, path string, params Params) (*Route, Params) {
-	route, params := s.find(method, path, params)
+func (s *Snapshot) table(host string) *table {
+	if own := s.byHost[host]; own != nil {
+		return own
+	}
+	return s.everywhere
+}
+
+// Match finds the route for a canonical host, a method and a canonical path and
+// fills params with the path parameters. A HEAD request is served by the GET
+// route when no HEAD route stands.
+func (s *Snapshot) Match(host, method, path string, params Params) (*Route, Params) {
+	t := s.table(host)
+	route, params := t.find(&s.contexts, method, path, params)
 	if route == nil && method == "HEAD" {
-		return s.find("GET", path, params)
+		return t.find(&s.contexts, "GET", path, params)
 	}
 	return route, params
 }
 
-func (s *Snapshot) find(method, path string, params Params) (*Route, Params) {
-	ctx := s.pool.Get().(*chi.Context)
-	defer s.pool.Put(ctx)
-	ctx.Reset()
-	pattern := s.mux.Find(ctx, method, path)
-	if pattern == "" {
-		return nil, params
-	}
-	for i, key := range ctx.URLParams.Keys {
-		if i < len(ctx.URLParams.Values) {
-			params = append(params, Param{key, ctx.URLParams.Values[i]})
-		}
-	}
-	return s.byRoute[routeKey{method, pattern}], params
-}
-
 // Allowed lists the methods that have a route at path, for the Allow field of
 // a 405; empty when there is none at all.
-func (s *Snapshot) Allowed(path string) string {
+func (s *Snapshot) Allowed(host, path string) string {
+	t := s.table(host)
 	var allowed []string
-	for _, m := range s.methods {
-		r, _ := s.find(m, path, nil)
+	for _, m := range t.methods {
+		r, _ := t.find(&s.contexts, m, path, nil)
 		if r == nil || slices.Contains(allowed, m) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,7 @@ import (
 func snapshot(matches ...[2]string) *pipeline.Snapshot {
 	s := &pipeline.Snapshot{}
 	for _, m := range matches {
-		s.Routes = append(s.Routes, &pipeline.Route{Name: m[0] + " " + m[1], Method: m[0], Pattern: m[1]})
+		s.Routes = append(s.Routes, &pipeline.Route{Name: m[0] + " " + m[1], Methods: []string{m[0]}, Pattern: m[1]})
 	}
 	s.Index()
 	return s
@@ -65,7 +66,7 @@ func TestMatch(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			route, params := s.Match(c.method, c.path, nil)
+			route, params := s.Match("api.hotel.test", c.method, c.path, nil)
 			var got string
 			if route != nil {
 				got = route.Name
@@ -84,11 +85,11 @@ func TestMatchTakesThePlaceItIsGiven(t *testing.T) {
 	t.Parallel()
 	s := snapshot([2]string{"GET", "/v1/hotels/{hotel}"})
 	room := make(pipeline.Params, 0, 4)
-	_, params := s.Match("GET", "/v1/hotels/h-7", room)
+	_, params := s.Match("api.hotel.test", "GET", "/v1/hotels/h-7", room)
 	if len(params) != 1 || &params[0] != &room[:1][0] {
 		t.Errorf("%v was put elsewhere", params)
 	}
-	if _, params := s.Match("GET", "/nowhere", room); len(params) != 0 {
+	if _, params := s.Match("api.hotel.test", "GET", "/nowhere", room); len(params) != 0 {
 		t.Errorf("no route, but parameters %v", params)
 	}
 }
@@ -112,7 +113,7 @@ func TestAllowed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := s.Allowed(c.path); got != c.want {
+			if got := s.Allowed("api.hotel.test", c.path); got != c.want {
 				t.Errorf("Allow: %q, want %q", got, c.want)
 			}
 		})
@@ -142,7 +143,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	s := snapshot([2]string{"GET", "/v1/hotels/{hotel}"}, [2]string{"GET", "/v1/hotels"})
 	room := make(pipeline.Params, 0, 4)
 	if n := testing.AllocsPerRun(1000, func() {
-		if route, params := s.Match("GET", "/v1/hotels/h-7", room); route == nil || len(params) != 1 {
+		if route, params := s.Match("api.hotel.test", "GET", "/v1/hotels/h-7", room); route == nil || len(params) != 1 {
 			t.Fatal("no match")
 		}
 	}); n != 0 {
@@ -161,5 +162,77 @@ func TestCurrentHoldsTheLastStored(t *testing.T) {
 		if c.Load() != s {
 			t.Errorf("version %s is not in force", s.Version)
 		}
+	}
+}
+
+// onHosts is a snapshot of routes written "METHODS /pattern host host".
+func onHosts(written ...string) *pipeline.Snapshot {
+	s := &pipeline.Snapshot{}
+	for _, w := range written {
+		parts := strings.Fields(w)
+		route := &pipeline.Route{Name: w, Methods: strings.Split(parts[0], ","), Pattern: parts[1]}
+		if len(parts) > 2 {
+			route.Hosts = parts[2:]
+		}
+		s.Routes = append(s.Routes, route)
+	}
+	s.Index()
+	return s
+}
+
+func TestHostsHaveTheirOwnRoutesAndThoseOfEveryHost(t *testing.T) {
+	t.Parallel()
+	s := onHosts(
+		"GET,POST /v1/notes",
+		"GET /v1/{thing} api admin",
+		"DELETE /v1/notes admin",
+		"GET /v1/notes/{note} desk",
+	)
+	for name, c := range map[string]struct{ host, method, path, want, allowed string }{
+		"a route without hosts is everyone's":                {"www", "GET", "/v1/notes", "GET,POST /v1/notes", "GET, HEAD, POST"},
+		"each of its methods is served":                      {"www", "POST", "/v1/notes", "GET,POST /v1/notes", "GET, HEAD, POST"},
+		"HEAD is served by a GET among several":              {"api", "HEAD", "/v1/notes", "GET,POST /v1/notes", "GET, HEAD, POST"},
+		"also on a host with routes of its own":              {"desk", "GET", "/v1/notes", "GET,POST /v1/notes", "GET, HEAD, POST"},
+		"a route of a host is that host's":                   {"api", "GET", "/v1/rooms", "GET /v1/{thing} api admin", "GET, HEAD"},
+		"and that other's it names":                          {"admin", "GET", "/v1/rooms", "GET /v1/{thing} api admin", "GET, HEAD"},
+		"and nobody else's":                                  {"www", "GET", "/v1/rooms", "", ""},
+		"nor of a host with other routes":                    {"desk", "GET", "/v1/rooms", "", ""},
+		"the most specific path wins, whoever's it is":       {"api", "GET", "/v1/notes", "GET,POST /v1/notes", "GET, HEAD, POST"},
+		"a method of one host is not allowed on another":     {"api", "DELETE", "/v1/notes", "", "GET, HEAD, POST"},
+		"it is on its own, and listed there":                 {"admin", "DELETE", "/v1/notes", "DELETE /v1/notes admin", "GET, HEAD, POST, DELETE"},
+		"a host nobody knows has what every host has":        {"", "GET", "/v1/notes", "GET,POST /v1/notes", "GET, HEAD, POST"},
+		"a host that only looks like one is another":         {"api.evil", "GET", "/v1/rooms", "", ""},
+		"the parameter of a host's route is its own segment": {"desk", "GET", "/v1/notes/n-1", "GET /v1/notes/{note} desk", "GET, HEAD"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			route, _ := s.Match(c.host, c.method, c.path, nil)
+			got := ""
+			if route != nil {
+				got = route.Name
+			}
+			if got != c.want {
+				t.Errorf("matched %q, want %q", got, c.want)
+			}
+			if allowed := s.Allowed(c.host, c.path); allowed != c.allowed {
+				t.Errorf("Allow: %q, want %q", allowed, c.allowed)
+			}
+		})
+	}
+}
+
+func TestMatchOnAHostOfItsOwnAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Log("not counted under the race detector")
+		return
+	}
+	s := onHosts("GET /v1/hotels/{hotel} api", "GET /v1/hotels")
+	room := make(pipeline.Params, 0, 4)
+	if n := testing.AllocsPerRun(1000, func() {
+		if route, params := s.Match("api", "GET", "/v1/hotels/h-7", room); route == nil || len(params) != 1 {
+			t.Fatal("no match")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
 	}
 }

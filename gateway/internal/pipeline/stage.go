@@ -6,8 +6,8 @@ package pipeline
 // tx.Header, and register clean-ups. It is shared by all requests of a
 // snapshot, hence safe for concurrent use.
 type Stage interface {
-	// Name is the stage's public name: source-limit, authenticate, authorize,
-	// principal-limit, inspect.
+	// Name is the stage's public name: capacity, source-limit, authenticate,
+	// authorize, principal-limit, inspect, validate.
 	Name() string
 	Decide(tx *Transaction) error
 }
@@ -16,8 +16,8 @@ type Stage interface {
 type Forwarder interface {
 	// Forward writes the response itself once it has begun. When it returns a
 	// non-nil error nothing has been written, and the runner answers: a
-	// *problem.Problem as it stands, any other error as 502. A failure after the response
-	// has begun is reported in Result.Broken instead.
+	// *problem.Problem as it stands, any other error as 502. A failure after the
+	// response has begun is reported in Result.Broken instead.
 	Forward(w ResponseWriter, tx *Transaction) (Result, error)
 }
 
@@ -27,6 +27,9 @@ type Result struct {
 	Status int
 	// Bytes counts response body bytes relayed.
 	Bytes int64
+	// Path is what the endpoint was asked for where the route rewrites it; empty
+	// where that was the transaction's.
+	Path string
 	// Endpoint is the address that answered, without credentials.
 	Endpoint string
 	// Attempts counts tries, the first included.

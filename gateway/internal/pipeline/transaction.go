@@ -27,6 +27,9 @@ type Transaction struct {
 	// Snapshot and Route are pinned for the life of the request.
 	Snapshot *Snapshot
 	Route    *Route
+	// Preflight says that a browser asks whether a page may send the request that
+	// Route serves; see DecidePreflight.
+	Preflight bool
 	// Host is the canonical host name: lower case, without port.
 	Host string
 	// Path is the canonical path. Router, stages, events and upstream all use
@@ -53,24 +56,67 @@ type Transaction struct {
 	Header http.Header
 	// WAF tells what inspection found, for the event; empty when none ran.
 	WAF Inspection
+	// ShadowWAF tells the same of the profiles in mode shadow.
+	ShadowWAF []Inspection
+	// Validation tells what validation of the body found.
+	Validation Validation
 	// Limits are the limits that were asked, for the event and the response
 	// fields.
 	Limits []LimitState
+	// ShadowLimits are those in mode shadow, as they would stand.
+	ShadowLimits []LimitState
+	// Shadows are what would have been decided by what is in mode shadow.
+	Shadows []Shadow
 
 	clientErr atomic.Pointer[error]
 	cleanups  []func()
 	marks     [maxStages]time.Duration
 }
 
-// maxStages bounds a route's stages; the pipeline has seven.
-const maxStages = 8
+// unrouted are the stages that a request without a route is asked.
+func (tx *Transaction) unrouted() []Stage {
+	if tx.Snapshot == nil {
+		return nil
+	}
+	return tx.Snapshot.Unrouted
+}
 
-// Inspection is what the WAF stage found.
+// maxStages bounds a route's stages; the pipeline has seven, and as many again
+// in shadow.
+const maxStages = 16
+
+// Inspection is what the WAF stage found by one profile.
 type Inspection struct {
-	Ran   bool
-	Score int
+	Profile string
+	Ran     bool
+	Score   int
 	// Rules are the ids that matched with an effect, at most a few.
 	Rules []int
+	// Matches say where the first of them matched, at most a few.
+	Matches []Match
+	// Excluded are the exclusions whose target the request has, by their place
+	// among those of the profile.
+	Excluded []int
+}
+
+// Validation is what the stage that validates bodies found.
+type Validation struct {
+	Ran bool
+	// Wrong says in one line what is wrong with the body, without a value of it;
+	// empty when nothing is.
+	Wrong string
+}
+
+// Match is where a rule of the WAF matched. It holds no value of the request.
+type Match struct {
+	Rule int
+	// Target is the part of the request, as rules and exclusions name it:
+	// "ARGS:json.note".
+	Target string
+	// Message is what the rule says that it finds.
+	Message string
+	// Denies says that it counts towards a denial; else it is only reported.
+	Denies bool
 }
 
 // LimitState is one limit as it stands after this request was counted.
@@ -138,6 +184,6 @@ func (tx *Transaction) mark(i int) { tx.marks[i] = time.Since(tx.Start) }
 
 // Reset makes a transaction ready for another request.
 func (tx *Transaction) Reset() {
-	params, limits, cleanups := tx.Params[:0], tx.Limits[:0], tx.cleanups[:0]
-	*tx = Transaction{Params: params, Limits: limits, cleanups: cleanups}
+	params, limits, shadows, cleanups := tx.Params[:0], tx.Limits[:0], tx.Shadows[:0], tx.cleanups[:0]
+	*tx = Transaction{Params: params, Limits: limits, ShadowLimits: tx.ShadowLimits[:0], Shadows: shadows, cleanups: cleanups}
 }

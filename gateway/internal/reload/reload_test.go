@@ -41,6 +41,10 @@ type fixture struct {
 	registry *prometheus.Registry
 	log      bytes.Buffer
 	retired  [][2]*pipeline.Snapshot
+	// try stands for the policy's own tests.
+	try func(*policy.Document, *pipeline.Snapshot) error
+	// print stands for the fingerprint of the files.
+	print func() [32]byte
 }
 
 func newFixture(t *testing.T, c compiler) *fixture {
@@ -49,6 +53,18 @@ func newFixture(t *testing.T, c compiler) *fixture {
 	var err error
 	f.Reloader, err = reload.New(reload.Config{
 		Files: os.DirFS(f.dir), Env: func(string) (string, bool) { return "", false }, Compiler: c, Current: f.current,
+		Fingerprint: func() (same [32]byte) {
+			if f.print == nil {
+				return same
+			}
+			return f.print()
+		},
+		Try: func(doc *policy.Document, candidate *pipeline.Snapshot) error {
+			if f.try == nil {
+				return nil
+			}
+			return f.try(doc, candidate)
+		},
 		Retire:  func(prev, next *pipeline.Snapshot) { f.retired = append(f.retired, [2]*pipeline.Snapshot{prev, next}) },
 		Metrics: f.registry, Log: slog.New(slog.NewJSONHandler(&f.log, nil)),
 	})
@@ -116,6 +132,9 @@ func TestAGoodPolicyComesIntoForce(t *testing.T) {
 	s, status := f.current.Load(), f.Status()
 	if s == nil || s.Version == "" || status.Version != s.Version || status.Error != "" {
 		t.Fatalf("snapshot %v, status %+v", s, status)
+	}
+	if status.Why != "start" {
+		t.Errorf("it is in force because of %q", status.Why)
 	}
 	if status.Since.Before(before) || !status.Tried.Equal(status.Since) {
 		t.Errorf("in force since %v, tried %v", status.Since, status.Tried)
@@ -223,8 +242,11 @@ func TestAnUnchangedPolicySwapsNothing(t *testing.T) {
 	if err := f.Load("signal"); err != nil {
 		t.Fatal(err)
 	}
-	if f.current.Load() != kept || len(f.retired) != 1 || !f.Status().Since.Equal(since) {
-		t.Error("an equal policy replaced the one in force")
+	if status := f.Status(); f.current.Load() != kept || !status.Since.Equal(since) || status.Why != "start" {
+		t.Errorf("an equal policy replaced the one in force: %+v", status)
+	}
+	if len(f.retired) != 2 || f.retired[1][0] == kept || f.retired[1][1] != kept {
+		t.Error("what was compiled in vain is not let go of")
 	}
 	if f.metric("portcullis_policy_reloads_total", "success") != 2 || len(f.logged("policy unchanged")) != 1 {
 		t.Error("nobody learns that it was tried")
@@ -282,6 +304,32 @@ func TestLoadsAtOnceComeOneAfterTheOther(t *testing.T) {
 		if f.retired[i][0] != f.retired[i-1][1] {
 			t.Fatalf("swap %d retired a snapshot that was not in force", i)
 		}
+	}
+}
+
+func TestHalfAnEditIsNeverInForce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, plain)
+	f.write(good)
+	edits := 0
+	f.print = func() (sum [32]byte) { // an edit ends while the files are first read
+		if edits++; edits == 2 {
+			f.write(better)
+		}
+		sum[0] = byte(min(edits, 2))
+		return sum
+	}
+	if err := f.Load("signal"); err != nil {
+		t.Fatal(err)
+	}
+	loaded := f.current.Load().Version
+	f.print = nil
+	if err := f.Load("signal"); err != nil || f.current.Load().Version != loaded {
+		t.Errorf("what was in force was not what is there: %v", err)
+	}
+	f.print = func() (sum [32]byte) { edits++; sum[0] = byte(edits); return sum }
+	if err := f.Load("signal"); err == nil || !strings.Contains(err.Error(), "change while they are read") || f.current.Load().Version != loaded {
+		t.Errorf("files that never keep still: %v", err)
 	}
 }
 

@@ -75,7 +75,7 @@ func contenders(b testing.TB) map[string]http.Handler {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(up.Close)
+		b.Cleanup(func() { up.Retire(nil) })
 		forward := up.Forwarder(RouteOptions{})
 		return func(w http.ResponseWriter, r *http.Request) {
 			tx := txs.Get().(*pipeline.Transaction)

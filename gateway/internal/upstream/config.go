@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
@@ -26,6 +27,8 @@ type Config struct {
 	// TLS is for https endpoints: roots and the gateway's own certificate. Nil
 	// trusts the system's roots.
 	TLS *tls.Config
+	// RoundTrip, if set, answers in place of the network.
+	RoundTrip http.RoundTripper
 	// Credential is nil when the gateway sends no token. One that is an
 	// Exchanger is given the caller's.
 	Credential Credential

@@ -28,6 +28,8 @@ type exchange struct {
 	w         http.ResponseWriter
 	tx        *pipeline.Transaction
 	result    pipeline.Result
+	rewrite   *RouteOptions
+	path      string // what endpoints are asked for
 	websocket bool
 	repeated  bool
 	whole     bool // the answer was copied to its end
@@ -159,6 +161,7 @@ func (x *exchange) recycle() {
 	clear(x.header)
 	clear(x.values[:])
 	x.upstream, x.w, x.tx, x.ctx, x.cancel, x.trailer = nil, nil, nil, nil, nil, nil
+	x.rewrite, x.path = nil, ""
 	x.clientErr = nil
 	x.result, x.url = pipeline.Result{}, url.URL{}
 	x.websocket, x.repeated, x.whole, x.late = false, false, false, false
@@ -224,6 +227,7 @@ func (x *exchange) hint(status int, fields textproto.MIMEHeader) error {
 	clear(h)
 	if copyFields(h, http.Header(fields)) == nil {
 		delete(h, "Content-Length")
+		x.tx.Route.Withhold(h)
 		x.w.WriteHeader(status)
 	}
 	clear(h)

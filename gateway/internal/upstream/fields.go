@@ -4,21 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
-)
 
-// hopByHop names the fields that end at this hop whether or not Connection
-// lists them (RFC 9110 section 7.6.1).
-func hopByHop(name string) bool {
-	switch name {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info",
-		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings":
-		return true
-	}
-	return false
-}
+	"portcullis/gateway/internal/pipeline"
+)
 
 // fromOutside names the request fields that are not the client's to say, or
 // that are written anew. The edge removes them too; a credential or an identity
@@ -26,12 +18,19 @@ func hopByHop(name string) bool {
 func fromOutside(name string) bool {
 	switch name {
 	case "Authorization", "Forwarded", "Via", "X-Real-Ip", "X-Request-Id", "Traceparent", "Tracestate",
-		"Content-Length", "Expect", "Host", "Idempotency-Key", "X-Idempotency-Key":
+		"Content-Length", "Expect", "Host":
+		return true
+	}
+	if repeats(name) {
 		return true
 	}
 	// X_User is read as X-User by CGI-like servers (CVE-2025-64484).
 	return strings.HasPrefix(name, "X-Forwarded-") || identity(name) || strings.IndexByte(name, '_') >= 0
 }
+
+// repeats names the fields by which the transport takes a request for one that
+// may be sent twice.
+func repeats(name string) bool { return name == "Idempotency-Key" || name == "X-Idempotency-Key" }
 
 func identity(name string) bool { return strings.HasPrefix(name, "Portcullis-") }
 
@@ -68,7 +67,7 @@ func copyFields(to, from http.Header) error {
 	connection := named(from)
 	for name, values := range from {
 		switch {
-		case hopByHop(name) || hidden(name) || contains(connection, name):
+		case pipeline.HopByHop(name) || hidden(name) || slices.Contains(connection, name):
 		case !httpguts.ValidHeaderFieldName(name):
 			// "Content-Length : 2" would leave the length to whoever guesses.
 			for name := range from {
@@ -82,13 +81,4 @@ func copyFields(to, from http.Header) error {
 		}
 	}
 	return nil
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }

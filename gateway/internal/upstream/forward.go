@@ -6,19 +6,22 @@ import (
 	"portcullis/gateway/internal/pipeline"
 )
 
-// forwarder sends requests to one upstream.
-type forwarder struct{ *Upstream }
+// forwarder sends a route's requests to one upstream.
+type forwarder struct {
+	*Upstream
+	rewrite RouteOptions
+}
 
 // Forward sends the request on and copies the answer back; see
 // pipeline.Forwarder. The upstream's fields are added to w's header, and
 // tx.Header's replace them; the X-Request-Id already there stays.
-func (f forwarder) Forward(w pipeline.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
+func (f *forwarder) Forward(w pipeline.ResponseWriter, tx *pipeline.Transaction) (pipeline.Result, error) {
 	websocket, err := upgrade(tx)
 	if err != nil {
 		return pipeline.Result{}, err
 	}
 	x := f.idle.Get().(*exchange)
-	x.upstream, x.w, x.tx, x.websocket = f.Upstream, w, tx, websocket
+	x.upstream, x.w, x.tx, x.websocket, x.rewrite = f.Upstream, w, tx, websocket, &f.rewrite
 	x.begin()
 	defer x.end()
 	res, err := x.ask()

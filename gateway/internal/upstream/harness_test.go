@@ -91,6 +91,7 @@ type gate struct {
 	*httptest.Server
 	up     *Upstream
 	route  *pipeline.Route
+	sees   RouteOptions
 	prep   func(*pipeline.Transaction)
 	ended  chan outcome
 	client *http.Client
@@ -109,7 +110,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.prep(tx)
 	}
 	w.Header()["X-Request-Id"] = []string{tx.ID}
-	result, err := g.up.Forwarder(RouteOptions{}).Forward(w, tx)
+	result, err := g.up.Forwarder(g.sees).Forward(w, tx)
 	select {
 	case g.ended <- outcome{result, err, tx.ClientErr()}:
 	default:
@@ -168,7 +169,7 @@ func front(t testing.TB, c Config, tune ...func(*gate)) *gate {
 	g.Start()
 	g.client = g.Client()
 	g.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	t.Cleanup(func() { g.CloseClientConnections(); g.Close(); up.Close() })
+	t.Cleanup(func() { g.CloseClientConnections(); g.Close(); up.Retire(nil) })
 	return g
 }
 

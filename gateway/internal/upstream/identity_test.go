@@ -116,20 +116,10 @@ func TestATraceIsPassedOnOrBegun(t *testing.T) {
 	want(t, "state", r.Header.Get("Tracestate"), "a=b")
 	r, _ = seen(t, Config{}, "Traceparent: 00-zz\r\nTracestate: a=b\r\n")
 	got := r.Header.Get("Traceparent")
-	if !validTraceparent(got) || !strings.HasPrefix(got, "00-0123456789abcdef0123456789abcdef-") {
+	if pipeline.TraceID(r.Header) == "" || !strings.HasPrefix(got, "00-0123456789abcdef0123456789abcdef-") {
 		t.Errorf("begun trace is %q", got)
 	}
 	want(t, "state of a trace that is not ours", r.Header.Get("Tracestate"), "")
-}
-
-func FuzzTraceparent(f *testing.F) {
-	f.Add("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-	f.Add("00-00000000000000000000000000000000-0000000000000000-00")
-	f.Fuzz(func(t *testing.T, s string) {
-		if validTraceparent(s) && (strings.Trim(s, "0123456789abcdef-") != "" || len(s) != 55) {
-			t.Errorf("%q passes", s)
-		}
-	})
 }
 
 func FuzzConnectionNames(f *testing.F) {

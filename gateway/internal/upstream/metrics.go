@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sony/gobreaker/v2"
@@ -36,6 +37,25 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		}, []string{"upstream", "result"}),
 	}
 	return m, errors.Join(r.Register(m.attempts), r.Register(m.breaker), r.Register(m.exchanges))
+}
+
+// forget ends what is told of the endpoints of u that next, which may be nil,
+// does not have: a breaker that was open when its endpoint went would be so for
+// ever.
+func (m *Metrics) forget(u, next *Upstream) {
+	if m == nil {
+		return
+	}
+	for _, e := range u.endpoints {
+		if next == nil || !slices.ContainsFunc(next.endpoints, func(o *endpoint) bool { return o.url.Host == e.url.Host }) {
+			of := prometheus.Labels{"upstream": u.config.Name, "endpoint": e.url.Host}
+			m.attempts.DeletePartialMatch(of)
+			m.breaker.DeletePartialMatch(of)
+		}
+	}
+	if u.exchanger != nil && (next == nil || next.exchanger == nil) {
+		m.exchanges.DeletePartialMatch(prometheus.Labels{"upstream": u.config.Name})
+	}
 }
 
 // endpointMeter holds the children of one endpoint, looked up once.

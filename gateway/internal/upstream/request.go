@@ -6,9 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 // fieldsAdded is how many fields may be added, by the slots below and this one.
@@ -23,19 +26,21 @@ func (x *exchange) compose(authorization []string) {
 	h := x.header
 	connection := named(in)
 	for name, values := range in {
-		if !hopByHop(name) && !fromOutside(name) && !contains(connection, name) {
+		if !pipeline.HopByHop(name) && !fromOutside(name) && !slices.Contains(connection, name) {
 			h[name] = values
 		}
-	}
-	if in["User-Agent"] == nil {
-		h["User-Agent"] = nil // or the transport would name itself
 	}
 	// The transport would repeat a POST that has one of these; spelled in lower
 	// case it does not see them, and on the wire they mean the same.
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if values := in[name]; values != nil && !contains(connection, name) {
+		if values := in[name]; values != nil && !slices.Contains(connection, name) && !x.rewrite.Fields.Names(name) {
 			h[strings.ToLower(name)] = values
 		}
+	}
+	x.rewrite.Fields.Remove(h)
+	x.rewrite.Fields.Set(h)
+	if h["User-Agent"] == nil {
+		h["User-Agent"] = nil // or the transport would name itself
 	}
 	if in["Te"] != nil && httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
 		x.set(0, "Te", "trailers")
@@ -51,6 +56,9 @@ func (x *exchange) compose(authorization []string) {
 	x.forwarded()
 	x.trace(in)
 	x.body()
+	if x.path = x.rewrite.path(x.tx); x.path != x.tx.Path {
+		x.result.Path = x.path
+	}
 }
 
 // set puts one value into slot i of the exchange's own memory, so that a field
@@ -77,8 +85,8 @@ func (x *exchange) forwarded() {
 
 // trace passes a trace context on, or begins one (W3C Trace Context).
 func (x *exchange) trace(in http.Header) {
-	if parent := in["Traceparent"]; len(parent) == 1 && validTraceparent(parent[0]) {
-		x.header["Traceparent"] = parent
+	if pipeline.TraceID(in) != "" {
+		x.header["Traceparent"] = in["Traceparent"]
 		if state := in["Tracestate"]; state != nil {
 			x.header["Tracestate"] = state
 		}
@@ -99,7 +107,7 @@ func (x *exchange) body() {
 		x.length = 0
 	default:
 		x.length = r.ContentLength
-		upload := newUpload(x.w, r)
+		upload := newUpload(x.w, r, x.rewrite.Fields)
 		x.mu.Lock()
 		x.upload = upload // the timers look at it
 		x.mu.Unlock()
@@ -138,18 +146,18 @@ func (x *exchange) request(ctx context.Context, e *endpoint) *http.Request {
 	return out
 }
 
-// target is the canonical path at the endpoint, in exactly this spelling, with
-// the query as it was given.
+// target is the path at the endpoint, in exactly this spelling, with the query as
+// it was given.
 func (x *exchange) target(e *endpoint) *url.URL {
 	in := x.tx.Request.URL
 	u := &x.url
 	if x.result.Attempts > 1 {
 		u = new(url.URL) // the attempt before may still be looking at its own
 	}
-	*u = url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: x.tx.Path, RawPath: x.tx.Path, RawQuery: in.RawQuery, ForceQuery: in.ForceQuery}
-	if strings.IndexByte(x.tx.Path, '%') >= 0 {
+	*u = url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: x.path, RawPath: x.path, RawQuery: in.RawQuery, ForceQuery: in.ForceQuery}
+	if strings.IndexByte(x.path, '%') >= 0 {
 		// RawPath counts only while it decodes to Path.
-		if decoded, err := url.PathUnescape(x.tx.Path); err == nil {
+		if decoded, err := url.PathUnescape(x.path); err == nil {
 			u.Path = decoded
 		}
 	}

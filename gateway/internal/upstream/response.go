@@ -4,11 +4,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/textproto"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
+	"portcullis/gateway/internal/pipeline"
 	"portcullis/services/problem"
 )
 
@@ -33,8 +33,8 @@ func (x *exchange) answer(res *http.Response) error {
 	if res.Header["Content-Type"] == nil {
 		h["Content-Type"] = nil // the server must not guess one from the body
 	}
-	x.stageFields(h)
-	announce(h, res.Trailer)
+	x.tx.Complete(h)
+	x.announce(h, res.Trailer)
 	x.closeUnread()
 	x.w.WriteHeader(res.StatusCode)
 	x.result.Status = res.StatusCode
@@ -49,17 +49,6 @@ func (x *exchange) answer(res *http.Response) error {
 	}
 	x.whole = x.result.Broken == nil
 	return nil
-}
-
-// stageFields puts the stages' fields on the answer; the upstream's of the same
-// name give way.
-func (x *exchange) stageFields(h http.Header) {
-	for name, values := range x.tx.Header {
-		if canonical := textproto.CanonicalMIMEHeaderKey(name); canonical != name {
-			delete(h, canonical)
-		}
-		h[name] = values
-	}
 }
 
 // copyBody copies with one pooled buffer. What has no known end is flushed as it
@@ -97,10 +86,10 @@ func (x *exchange) copyBody(res *http.Response) error {
 }
 
 // announce lists the trailers that the upstream has announced.
-func announce(h, trailer http.Header) {
+func (x *exchange) announce(h, trailer http.Header) {
 	var names []string
 	for name := range trailer {
-		if passes(name) {
+		if x.passes(name) {
 			names = append(names, name)
 		}
 	}
@@ -114,7 +103,7 @@ func (x *exchange) trailers(h, trailer http.Header) {
 	announced := h["Trailer"] != nil
 	for name, values := range trailer {
 		switch {
-		case !passes(name) || len(values) == 0:
+		case !x.passes(name) || len(values) == 0:
 		case announced && httpguts.HeaderValuesContainsToken(h["Trailer"], name):
 			h[name] = values
 		default:
@@ -123,6 +112,7 @@ func (x *exchange) trailers(h, trailer http.Header) {
 	}
 }
 
-func passes(name string) bool {
-	return !hopByHop(name) && !hidden(name) && httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name)
+// passes tells whether a trailer may go on: a client may merge it into the header.
+func (x *exchange) passes(name string) bool {
+	return !pipeline.HopByHop(name) && !hidden(name) && !x.tx.Route.Withholds(name) && httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name)
 }

@@ -47,7 +47,7 @@ func (x *exchange) tunnel(res *http.Response) error {
 	if err := copyFields(h, res.Header); err != nil {
 		return problem.New(problem.BadGateway, "").Because(err)
 	}
-	x.stageFields(h)
+	x.tx.Complete(h)
 	delete(h, "Content-Length")
 	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 	x.enter(over)

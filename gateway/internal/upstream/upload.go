@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 // continueWait is how long a client that asked for 100 Continue waits for the
@@ -41,7 +43,10 @@ type upload struct {
 // newUpload takes over the request's body. With full duplex an early answer
 // reaches a client that is still sending; closeUnread keeps the rest of such a
 // body from being read as another request.
-func newUpload(w http.ResponseWriter, r *http.Request) *upload {
+//
+// Trailers of fields that the route sets or removes do not pass: a backend may
+// merge them into the header.
+func newUpload(w http.ResponseWriter, r *http.Request, route pipeline.Fields) *upload {
 	// Where the server cannot, answers wait for the body; nothing else changes.
 	_ = http.NewResponseController(w).EnableFullDuplex()
 	u := &upload{body: r.Body, length: r.ContentLength, stopped: make(chan struct{})}
@@ -50,7 +55,7 @@ func newUpload(w http.ResponseWriter, r *http.Request) *upload {
 	}
 	if r.ContentLength < 0 {
 		for name := range r.Trailer {
-			if !hopByHop(name) && !fromOutside(name) && httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name) {
+			if !pipeline.HopByHop(name) && !fromOutside(name) && !route.Names(name) && httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name) {
 				if u.trailer == nil {
 					u.trailer = make(http.Header, len(r.Trailer))
 				}

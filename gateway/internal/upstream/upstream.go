@@ -20,7 +20,7 @@ import (
 type Upstream struct {
 	config    Config
 	endpoints []*endpoint
-	transport *http.Transport
+	transport http.RoundTripper
 	turn      atomic.Uint64
 	bearer    atomic.Pointer[bearer]
 	exchanger Exchanger // the credential, where it exchanges the caller's token
@@ -37,7 +37,10 @@ func New(c Config) (*Upstream, error) {
 	previous := c.Previous
 	c.Previous = nil // an old policy must not be kept alive by the new one
 	c = c.withDefaults()
-	u := &Upstream{config: c, transport: newTransport(c)}
+	u := &Upstream{config: c, transport: c.RoundTrip}
+	if u.transport == nil {
+		u.transport = newTransport(c)
+	}
 	if exchanger, ok := c.Credential.(Exchanger); ok {
 		u.exchanger, u.exchanges = exchanger, c.Metrics.exchange(c.Name)
 	}
@@ -74,8 +77,14 @@ func (u *Upstream) keep(raw string, c Config) *endpoint {
 // identity, Log is not compared.
 func (u *Upstream) Same(c Config) bool { return u.config.same(c.withDefaults()) }
 
-// Close closes idle connections; requests under way go on.
-func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+// Retire closes idle connections, and ends the metrics of what next, which takes
+// the place of u and may be nil, does not have. Requests under way go on.
+func (u *Upstream) Retire(next *Upstream) {
+	u.config.Metrics.forget(u, next)
+	if t, ok := u.transport.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}
 
 // Status tells how each endpoint stands.
 func (u *Upstream) Status() []EndpointStatus {
@@ -86,11 +95,7 @@ func (u *Upstream) Status() []EndpointStatus {
 	return all
 }
 
-// RouteOptions are what one route wants of its upstream beyond what its
-// pipeline.Route says; so far nothing does.
-type RouteOptions struct{}
-
 // Forwarder returns what a route sends its requests with.
-func (u *Upstream) Forwarder(RouteOptions) pipeline.Forwarder {
-	return forwarder{u}
+func (u *Upstream) Forwarder(o RouteOptions) pipeline.Forwarder {
+	return &forwarder{u, o}
 }

@@ -46,7 +46,7 @@ func BenchmarkInspect(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			stage := NewStage(i, NewGate(0))
+			stage := NewStage(NewGate(0), &Use{Inspector: i})
 			b.ReportAllocs()
 			before := cpu(b)
 			n := 0
@@ -68,4 +68,22 @@ func cpu(b *testing.B) int64 {
 		b.Fatal(err)
 	}
 	return used.Utime.Nano() + used.Stime.Nano()
+}
+
+// BenchmarkLoad is what a profile costs when a policy is loaded, without an
+// exclusion and with one that is proved.
+func BenchmarkLoad(b *testing.B) {
+	inspector(b) // the first warms the engine's cache
+	for name, exclusions := range map[string][]Exclusion{"plain": nil, "exclusion": {quoted()}} {
+		b.Run(name, func(b *testing.B) {
+			before, n := cpu(b), 0
+			for b.Loop() {
+				if _, err := New(Config{Profile: Profile{Name: "bench"}, Exclusions: exclusions, Log: slog.New(slog.DiscardHandler)}); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			b.ReportMetric(float64(cpu(b)-before)/float64(n)/1e6, "cpu-ms/op")
+		})
+	}
 }

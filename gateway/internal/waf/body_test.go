@@ -34,7 +34,7 @@ func serve(t *testing.T, readTimeout time.Duration) (*httptest.Server, <-chan ou
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tx := &pipeline.Transaction{
 			Request: r, Host: "localhost", Path: r.URL.EscapedPath(), Source: netip.IPv6Loopback(), Start: time.Now(),
-			Route: &pipeline.Route{Stages: []pipeline.Stage{NewStage(i, gate)}},
+			Route: &pipeline.Route{Stages: []pipeline.Stage{NewStage(gate, &Use{Inspector: i})}},
 		}
 		if readTimeout > 0 {
 			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
@@ -95,7 +95,7 @@ func TestABodyAtTheBoundIsInspected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stage := NewStage(i, NewGate(0))
+	stage := NewStage(NewGate(0), &Use{Inspector: i})
 	for length, want := range map[int]problem.Code{leastBody - 1: "", leastBody: "", leastBody + 1: problem.BodyTooLarge} {
 		tx := request("POST", "/", formMedia, "a="+strings.Repeat("b", length-2))
 		err := stage.Decide(tx)

@@ -42,10 +42,8 @@ func NewGate(n int) *Gate {
 // when too many wait already, or when the client left. After nil the caller
 // must call leave.
 func (g *Gate) enter(tx *pipeline.Transaction) error {
-	select {
-	case g.slots <- struct{}{}:
+	if g.tryEnter() {
 		return nil
-	default:
 	}
 	defer g.waiting.Add(-1)
 	if g.waiting.Add(1) > int64(waitersPerSlot*cap(g.slots)) {
@@ -62,6 +60,16 @@ func (g *Gate) enter(tx *pipeline.Transaction) error {
 	case <-ctx.Done():
 		tx.ClientFailed(context.Cause(ctx))
 		return problem.New(problem.ClientClosed, "").Because(context.Cause(ctx))
+	}
+}
+
+// tryEnter takes a turn if one is free; then the caller must call leave.
+func (g *Gate) tryEnter() bool {
+	select {
+	case g.slots <- struct{}{}:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -24,10 +24,12 @@ type finding struct {
 	interruption *types.Interruption
 }
 
-// inspect runs the request through the rules. The error is a denial when the
-// engine would read the body in another way than f says, else a fault. A panic
-// of the engine is a fault like any other.
-func (i *Inspector) inspect(tx *pipeline.Transaction, f format) (found finding, err error) {
+// inspect runs the request with this body through the rules. The error is a
+// denial when the engine would read the body in another way than f says, else a
+// fault. A panic of the engine is a fault like any other. What matched is told of
+// at most most rules.
+func (i *Inspector) inspect(tx *pipeline.Transaction, body []byte, f format, most int) (found finding, err error) {
+	found.Profile = i.profile.Name
 	defer func() {
 		if p := recover(); p != nil {
 			// The transaction is not closed: closing would give it, half
@@ -45,11 +47,12 @@ func (i *Inspector) inspect(tx *pipeline.Transaction, f format) (found finding, 
 	if engine.IsRuleEngineOff() || !engine.IsRequestBodyAccessible() {
 		return found, fmt.Errorf("%w: it is switched off", errEngine)
 	}
-	stopped, err := i.run(engine, state, tx, f)
+	stopped, err := i.run(engine, state, tx, body, f)
 	found.Ran = true
 	found.interruption = stopped
 	found.Score = score(state)
-	found.Rules = effective(engine.MatchedRules())
+	found.Rules, found.Matches = i.profile.effective(engine.MatchedRules(), most)
+	found.Excluded = i.excluded(state)
 	engine.ProcessLogging()
 	if closing := engine.Close(); err == nil && closing != nil {
 		err = fmt.Errorf("%w: %w", errEngine, closing)
@@ -59,7 +62,7 @@ func (i *Inspector) inspect(tx *pipeline.Transaction, f format) (found finding, 
 
 // run feeds the engine phase by phase and returns as soon as it stops the
 // request.
-func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionState, tx *pipeline.Transaction, f format) (*types.Interruption, error) {
+func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionState, tx *pipeline.Transaction, body []byte, f format) (*types.Interruption, error) {
 	engine.ProcessConnection(clientAddress(tx.Source), 0, "", 0)
 	engine.ProcessURI(target(tx), tx.Request.Method, tx.Request.Proto)
 	engine.SetServerName(tx.Host)
@@ -67,21 +70,21 @@ func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionS
 	if stopped := engine.ProcessRequestHeaders(); stopped != nil {
 		return stopped, nil
 	}
-	if len(tx.Body) > 0 {
+	if len(body) > 0 {
 		// Now the rules have chosen how to read the body. Whoever makes them
 		// choose otherwise than a backend would, hides the body from them.
 		if chosen := state.Variables().RequestBodyProcessor().Get(); chosen != f.processor() {
 			return nil, problem.New(problem.UnsupportedMedia, "The Content-Type cannot be read.").
 				Because(fmt.Errorf("the body would be inspected as %q, not %q", chosen, f.processor()))
 		}
-		stopped, n, err := engine.WriteRequestBody(tx.Body)
+		stopped, n, err := engine.WriteRequestBody(body)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%w: taking the body: %w", errEngine, err)
 		case stopped != nil:
 			return stopped, nil
-		case n != len(tx.Body):
-			return nil, fmt.Errorf("%w: it took %d of %d bytes of the body", errEngine, n, len(tx.Body))
+		case n != len(body):
+			return nil, fmt.Errorf("%w: it took %d of %d bytes of the body", errEngine, n, len(body))
 		}
 	}
 	stopped, err := engine.ProcessRequestBody()
@@ -184,19 +187,26 @@ const (
 )
 
 // effective lists the rules that matched with an effect on the verdict or the
-// score, without duplicates, at most maxRules. The engine reports several times
-// as many: those that set variables, or skip a paranoia level.
-func effective(matched []types.MatchedRule) []int {
-	var ids []int
+// score, without duplicates, at most most, and where they matched. The engine
+// reports several times as many: those that set variables, or skip a paranoia
+// level.
+func (p Profile) effective(matched []types.MatchedRule, most int) (ids []int, matches []pipeline.Match) {
 	for _, m := range matched {
 		id := m.Rule().ID()
-		detects := id >= firstDetection && id <= lastDetection && m.Message() != ""
-		checks := id >= firstBodyCheck && id <= lastBodyCheck || id == ruleTooManyArgs
-		if (detects || checks) && !slices.Contains(ids, id) {
-			if ids = append(ids, id); len(ids) == maxRules {
-				break
-			}
+		if !detects(m) && !(id >= firstBodyCheck && id <= lastBodyCheck) && id != ruleTooManyArgs || slices.Contains(ids, id) {
+			continue
+		}
+		ids = append(ids, id)
+		matches = p.appendMatches(matches, m, maxPlaces*most)
+		if len(ids) == most {
+			break
 		}
 	}
-	return ids
+	return ids, matches
+}
+
+// detects tells whether what matched is a rule that looks for attacks.
+func detects(m types.MatchedRule) bool {
+	id := m.Rule().ID()
+	return id >= firstDetection && id <= lastDetection && m.Message() != ""
 }

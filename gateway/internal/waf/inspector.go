@@ -23,6 +23,9 @@ import (
 // Config is what an inspector is made from.
 type Config struct {
 	Profile Profile
+	// Exclusions keep rules from some parts of requests. Each is proved to do
+	// what it is for, and no more than that.
+	Exclusions []Exclusion
 	// Log tells what was loaded and what went wrong in the engine.
 	Log *slog.Logger
 }
@@ -31,15 +34,18 @@ type Config struct {
 // use. Its memory is given back when nothing refers to it any more, hence
 // when the last snapshot and the last request that used it are gone.
 type Inspector struct {
-	profile Profile
-	engine  coraza.WAF
-	rules   int
-	log     *slog.Logger
+	profile    Profile
+	exclusions []Exclusion
+	engine     coraza.WAF
+	rules      int
+	log        *slog.Logger
 }
 
 // New loads the rules for a profile, about 30 ms of CPU and 2 MB once the
 // first is loaded, and proves that they work. It fails when the profile is out
-// of bounds, when no rule was loaded, or when an attack passes the probe.
+// of bounds, when no rule was loaded, or when an attack passes the probe. With
+// exclusions it loads them once more, without, and fails with Unproved for each
+// that does not do what its requests say.
 func New(c Config) (*Inspector, error) {
 	profile, err := c.Profile.complete()
 	if err != nil {
@@ -48,24 +54,46 @@ func New(c Config) (*Inspector, error) {
 	if c.Log == nil {
 		return nil, fmt.Errorf("the WAF profile %q was given no log", profile.Name)
 	}
+	if err := checkExclusions(c.Exclusions); err != nil {
+		return nil, err
+	}
 	began := time.Now()
-	engine, err := coraza.NewWAF(coraza.NewWAFConfig().WithRootFS(crs.FS).WithDirectives(profile.directives()))
+	i, err := load(profile, c.Exclusions, c.Log)
 	if err != nil {
-		return nil, fmt.Errorf("loading the rules of the WAF profile %q: %w", profile.Name, err)
-	}
-	i := &Inspector{profile: profile, engine: engine, rules: count(engine), log: c.Log}
-	if closer, ok := engine.(experimental.WAFCloser); ok {
-		releaseWith(i, closer)
-	}
-	if err := loaded(profile.Name, i.rules); err != nil {
 		return nil, err
 	}
 	if err := i.probe(); err != nil {
 		return nil, err
 	}
+	if len(c.Exclusions) > 0 {
+		bare, err := load(profile, nil, c.Log)
+		if err != nil {
+			return nil, err
+		}
+		if err := prove(bare, i); err != nil {
+			return nil, err
+		}
+	}
 	c.Log.LogAttrs(context.Background(), slog.LevelInfo, "WAF rules loaded", slog.String("profile", profile.Name),
 		slog.Int("rules", i.rules), slog.Duration("took", time.Since(began)))
 	return i, nil
+}
+
+// load loads the rules, without a proof that they work.
+func load(p Profile, exclusions []Exclusion, log *slog.Logger) (*Inspector, error) {
+	directives := p.directives()
+	for _, e := range exclusions {
+		directives += e.directives()
+	}
+	engine, err := coraza.NewWAF(coraza.NewWAFConfig().WithRootFS(crs.FS).WithDirectives(directives))
+	if err != nil {
+		return nil, fmt.Errorf("loading the rules of the WAF profile %q: %w", p.Name, err)
+	}
+	i := &Inspector{profile: p, exclusions: exclusions, engine: engine, rules: count(engine), log: log}
+	if closer, ok := engine.(experimental.WAFCloser); ok {
+		releaseWith(i, closer)
+	}
+	return i, loaded(p.Name, i.rules)
 }
 
 // Rules counts the rules loaded.

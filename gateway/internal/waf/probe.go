@@ -2,6 +2,7 @@ package waf
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -27,17 +28,19 @@ const formMedia, jsonMedia = "application/x-www-form-urlencoded", "application/j
 // probe proves that the rules as loaded work.
 func (i *Inspector) probe() error {
 	return probe(i.profile, func(r *http.Request, body string) (int, error) {
-		tx := &pipeline.Transaction{
-			Request: r, Host: r.Host, Path: r.URL.Path, Source: netip.IPv6Loopback(), ID: "probe",
-			Body: []byte(body), Buffered: true,
-		}
-		f, err := i.profile.bounded(r, tx.Body)
-		if err != nil {
-			return 0, err
-		}
-		found, err := i.inspect(tx, f)
+		found, err := i.ask(r, body)
 		return found.Score, err
 	})
+}
+
+// ask inspects a request of our own, and tells all that matched.
+func (i *Inspector) ask(r *http.Request, body string) (finding, error) {
+	f, err := i.profile.bounded(r, []byte(body))
+	if err != nil {
+		return finding{}, err
+	}
+	tx := &pipeline.Transaction{Request: r, Host: r.Host, Path: r.URL.Path, Source: netip.IPv6Loopback(), ID: "probe"}
+	return i.inspect(tx, []byte(body), f, math.MaxInt32)
 }
 
 // probe asks evaluate, which tells the score of a request, about requests whose

@@ -112,7 +112,7 @@ func TestAHighThresholdLoadsAndStillScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	tx := request("GET", "/v1/hotels?city=1%27%20OR%20%271%27=%271", "", "")
-	if err := NewStage(i, NewGate(0)).Decide(tx); err != nil {
+	if err := NewStage(NewGate(0), &Use{Inspector: i}).Decide(tx); err != nil {
 		t.Fatal(err)
 	}
 	if tx.WAF.Score < 5 || len(tx.WAF.Rules) == 0 {

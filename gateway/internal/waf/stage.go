@@ -14,22 +14,60 @@ import (
 // Stage is the name of the stage.
 const Stage = "inspect"
 
-// NewStage returns the stage that denies what i finds hostile, when g gives it
-// a turn. It reads the request body and leaves it in tx.Body.
-func NewStage(i *Inspector, g *Gate) pipeline.Stage { return &stage{i, g} }
+// Use is a profile as one route uses it.
+type Use struct {
+	*Inspector
+	// Place is where the policy defines the profile, and Exclusions where it does
+	// each of its exclusions.
+	Place      string
+	Exclusions []string
+	// Denials and Faults count what the profile would have done in mode shadow;
+	// they may be nil.
+	Denials, Faults pipeline.Counter
+}
+
+// NewStage returns the stage that denies what enforced finds hostile, when g
+// gives it a turn, and records what each of shadows would have denied. enforced
+// may be nil. An enforced profile has the request body read into tx.Body; one
+// in shadow only looks at what passes.
+func NewStage(g *Gate, enforced *Use, shadows ...Use) pipeline.Stage {
+	s := &stage{gate: g, enforced: enforced, shadows: shadows}
+	for _, u := range shadows {
+		s.most = max(s.most, u.profile.Body)
+	}
+	return s
+}
 
 type stage struct {
-	inspector *Inspector
-	gate      *Gate
+	gate     *Gate
+	enforced *Use
+	shadows  []Use
+	most     int64 // of a body, for the shadows
 }
 
 func (*stage) Name() string { return Stage }
 
-// Decide reads, bounds and inspects, in the order of what each costs: a slow
-// body holds no turn at the gate.
 func (s *stage) Decide(tx *pipeline.Transaction) error {
-	profile := &s.inspector.profile
-	if err := profile.readBody(tx); err != nil {
+	if s.enforced != nil {
+		if err := s.enforce(tx); err != nil {
+			return err
+		}
+	}
+	if len(s.shadows) > 0 {
+		tx.WatchBody(s.most, func(body []byte, err error) {
+			for i := range s.shadows {
+				s.shadows[i].beside(tx, body, err, s.gate)
+			}
+		})
+	}
+	return nil
+}
+
+// enforce reads, bounds and inspects, in the order of what each costs: a slow
+// body holds no turn at the gate.
+func (s *stage) enforce(tx *pipeline.Transaction) error {
+	profile := &s.enforced.profile
+	if err := tx.ReadBody(profile.Body); err != nil {
 		return err
 	}
 	format, err := profile.bounded(tx.Request, tx.Body)
@@ -40,7 +78,7 @@ func (s *stage) Decide(tx *pipeline.Transaction) error {
 		return err
 	}
 	defer s.gate.leave()
-	found, err := s.inspector.inspect(tx, format)
+	found, err := s.enforced.inspect(tx, tx.Body, format, maxRules)
 	if err != nil {
 		return err
 	}

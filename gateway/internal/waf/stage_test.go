@@ -57,7 +57,7 @@ func request(method, target, media, body string) *pipeline.Transaction {
 
 func decide(t testing.TB, tx *pipeline.Transaction) pipeline.Decision {
 	t.Helper()
-	tx.Route = &pipeline.Route{Stages: []pipeline.Stage{NewStage(inspector(t), NewGate(0))}}
+	tx.Route = &pipeline.Route{Stages: []pipeline.Stage{NewStage(NewGate(0), &Use{Inspector: inspector(t)})}}
 	return pipeline.Decide(tx)
 }
 
@@ -189,7 +189,7 @@ func TestAFailureOfTheEngineIsAFault(t *testing.T) {
 	broken := &Inspector{profile: sound.profile, engine: panicking{sound.engine}, log: slog.New(slog.NewJSONHandler(&log, nil))}
 	gate := NewGate(1)
 	tx := request("GET", "/v1/hotels", "", "")
-	tx.Route = &pipeline.Route{Stages: []pipeline.Stage{NewStage(broken, gate)}}
+	tx.Route = &pipeline.Route{Stages: []pipeline.Stage{NewStage(gate, &Use{Inspector: broken})}}
 	d := pipeline.Decide(tx)
 	if d.Kind != pipeline.Fault || d.Problem.Status() != http.StatusServiceUnavailable || !errors.Is(d.Problem, errEngine) {
 		t.Errorf("decision %v: %v", d.Kind, d.Problem)

@@ -1,0 +1,7 @@
+//go:build nightly
+
+package e2e
+
+// explainedMost is how many requests of a gateway are explained at its end: all
+// that it remembers.
+const explainedMost = remembered

@@ -1,0 +1,113 @@
+package trial
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"portcullis/policies/policy"
+)
+
+// blind are changes that no test of a policy can see, and why. Not listed, as no
+// key of a test could tell of them either: timeout, capacity, connect, attempt and
+// breaker (a trial waits for nobody and asks one thing at a time); endpoints, url,
+// jwks, ca and revocations (it reaches nobody); paranoia.detection, threshold.outbound
+// and log (they decide nothing); clients (the token service's); reasons, owners and
+// dates (they decide nothing either).
+func blind() map[string]string {
+	return map[string]string{
+		"dropped alone": "a floor refuses to load what is below it, and nothing is; the tests of what it demands are seen to fail without it",
+	}
+}
+
+func TestEveryMutationOfTheShippedPoliciesFailsATest(t *testing.T) {
+	t.Parallel()
+	mutate(t, os.DirFS("../../../policies"))
+}
+
+// The same for everything the language can say.
+func TestEveryMutationOfAPolicyOfEverythingFailsATest(t *testing.T) {
+	t.Parallel()
+	mutate(t, os.DirFS("testdata/notes"))
+}
+
+func noEnvironment(string) (string, bool) { return "", false }
+
+func load(t *testing.T, files fs.FS) *policy.Document {
+	t.Helper()
+	doc, err := policy.Check(files, noEnvironment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// mutate changes one thing of a policy after the other and asks its own tests.
+func mutate(t *testing.T, files fs.FS) {
+	doc := load(t, files)
+	keys := NewKeys()
+	whole, err := New(Config{Document: doc, Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := whole.Run(t.Context(), doc.Tests, nil)
+	if err := report.Mistakes(doc); err != nil {
+		t.Fatalf("the policy as it is: %v", err)
+	}
+	for _, g := range report.Coverage.Gaps {
+		t.Error(g.Text(""))
+	}
+	// The cheap tests first: most mutations fail one of them.
+	slices.SortStableFunc(doc.Tests, func(a, b *policy.Test) int { return a.Times.Or(1) - b.Times.Or(1) })
+	for _, m := range mutationsOf(doc) {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			changed := load(t, files)
+			m.apply(changed)
+			noticed := notices(t, changed, Config{Document: changed, From: whole.Snapshot(), Keys: keys}, doc.Tests)
+			why, blind := blindTo(m.name)
+			switch {
+			case blind && noticed:
+				t.Errorf("a test sees it after all: it is no longer true that %s", why)
+			case !blind && !noticed:
+				t.Error("no test fails")
+			}
+		})
+	}
+}
+
+func blindTo(name string) (why string, is bool) {
+	for part, why := range blind() {
+		if strings.Contains(name, part) {
+			return why, true
+		}
+	}
+	return "", false
+}
+
+// notices tells whether a changed policy is refused, or fails a test.
+func notices(t *testing.T, doc *policy.Document, c Config, tests []*policy.Test) bool {
+	t.Helper()
+	if err := policy.Validate(doc); err != nil {
+		t.Logf("refused: %v", err)
+		return true
+	}
+	changed, err := New(c)
+	if err != nil {
+		t.Logf("cannot be compiled: %v", err)
+		return true
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	failed := false
+	changed.Run(ctx, tests, func(r Result) {
+		if r.Failed() {
+			failed = true
+			cancel() // one is enough
+		}
+	})
+	return failed
+}
