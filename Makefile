@@ -23,12 +23,12 @@ run: build ## start the whole system on this machine, with embedded defaults
 test: ## everything that must hold: lint, unit and end-to-end tests, race detector on
 	@deploy/prepare.sh
 	@$(MAKE) --no-print-directory lint
-	go test -race -shuffle=on -timeout 10m $(TAGS) ./...
+	go test -race -shuffle=on -timeout 20m $(TAGS) ./...
 
 nightly: ## what takes longer: tests repeated, every fuzz target, long end-to-end runs, benchmarks
 	@deploy/prepare.sh
 	go test -race -shuffle=on -count=2 -timeout 60m $(TAGS) ./...
-	go test -race -v -run 'TestSoak|TestAGatewayBuiltWithoutItsTag|TestKilling|TestReloads' -timeout 20m $(TAGS),nightly ./deploy/e2e
+	go test -race -v -run 'TestSoak|TestAGatewayBuiltWithoutItsTag|TestKilling|TestReloads|TestAGuestBooksInABrowser' -timeout 40m $(TAGS),nightly ./deploy/e2e
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=30s
 	@$(MAKE) --no-print-directory bench
 

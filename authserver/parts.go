@@ -172,13 +172,13 @@ func (s service) openEndpoints(ctx context.Context, p *parts, subjects *subjects
 	if err != nil {
 		return err
 	}
-	listeners, err := subjects.listeners(around.log)
+	guard, err := subjects.guard(around.log)
 	if err != nil {
 		return err
 	}
 	server, err = oauth.New(oauth.Config{
 		Issuer: s.issuer, Clients: p.registry, Tokens: tokens, Keys: p.ring, Signer: p.ring, Grants: p.db, Verifier: subjects, Hints: hints,
-		People: people, Listeners: listeners, Revocations: p.feed, Audit: p.audit, Draining: ctx.Done(),
+		People: people, Guard: guard, Accounts: p.db, Revocations: p.feed, Audit: p.audit, Draining: ctx.Done(),
 		Rate: s.rate, Events: around.events, Metrics: around.metrics, Log: around.log,
 	})
 	if err != nil {

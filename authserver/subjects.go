@@ -147,9 +147,9 @@ func (t *trusted) outsider(p *policy.Issuer) (outsider, error) {
 	return o, err
 }
 
-// listeners guards the stream of revocations: for tokens that were issued to hear
-// it.
-func (s *subjects) listeners(log *slog.Logger) (*token.Guard, error) {
+// guard lets in who has a token for ourselves: to hear the stream of revocations,
+// or to end accounts.
+func (s *subjects) guard(log *slog.Logger) (*token.Guard, error) {
 	own, err := token.NewIssuer(token.IssuerConfig{Name: oauth.OwnIssuer, URL: s.url, Keys: s.keys, Audience: token.FeedAudience, Revocations: s.revoked})
 	if err != nil {
 		return nil, err
@@ -160,6 +160,6 @@ func (s *subjects) listeners(log *slog.Logger) (*token.Guard, error) {
 	}
 	return token.NewGuard(token.GuardConfig{
 		Verifier: verifier, Realm: token.FeedAudience, RequestID: func(r *http.Request) string { return r.Header.Get("X-Request-Id") },
-		Refused: func(r *http.Request, p *problem.Problem) { log.Info("a listener was refused", "reason", p.Error()) },
+		Refused: func(r *http.Request, p *problem.Problem) { log.Info("a client was refused", "reason", p.Error()) },
 	})
 }

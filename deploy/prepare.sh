@@ -24,10 +24,13 @@ lack() {
   command -v curl >/dev/null || echo curl         # the README's commands are run as they stand
   command -v chromium >/dev/null || echo chromium # people's pages are tried in a real browser
   command -v certutil >/dev/null || echo libnss3-tools # makes that browser trust the development authority
+  command -v pdftotext >/dev/null || echo poppler-utils # documents are read as people's programs read them
   command -v node >/dev/null || echo nodejs       # foreign clients in JavaScript
   command -v npm >/dev/null || echo npm
   python_has authlib || echo python3-authlib # foreign client in Python
   python_has requests || echo python3-requests
+  command -v buildah >/dev/null || echo buildah # images are built, without a daemon or a registry
+  command -v systemd-analyze >/dev/null || echo systemd # units are judged; nothing of it runs
   [ -x $apache ] || echo apache2-bin # foreign verifier in C
   [ -e $apache_oauth2 ] || echo libapache2-mod-oauth2
 }

@@ -10,6 +10,8 @@ import (
 const (
 	FeedAudience = "authserver"
 	FeedScope    = "revocations:read"
+	// EraseScope, in a token for the same audience, ends people's accounts.
+	EraseScope = "accounts:erase"
 )
 
 // The kinds of revocations: what a Revocation's value names.

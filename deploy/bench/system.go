@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -99,13 +98,9 @@ func (s *system) prepare(context.Context) error {
 			return err
 		}
 	}
-	ca, err := os.ReadFile(authority.CA())
+	pool, err := roots(authority.CA())
 	if err != nil {
 		return err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(ca) {
-		return errors.New("the development authority's file holds no certificate")
 	}
 	s.trust = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
 	if err := os.Mkdir(s.policies(), 0o700); err != nil {

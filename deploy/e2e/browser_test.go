@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ import (
 // browserTime bounds a test's whole time in a browser.
 const browserTime = 3 * time.Minute
 
-// browser is a person at Debian's Chromium who has only a keyboard. It trusts
+// browser is a person at Debian's Chromium, who as a rule has only a keyboard. It trusts
 // the development authority, as a developer's browser would, and never a
 // certificate that is wrong. Its profile is new, and it looks up no name: what
 // is not on this machine does not exist.
@@ -29,13 +28,24 @@ type browser struct {
 	t      *testing.T
 	ctx    context.Context
 	script bool
+	mouse  bool // is used where it can be
 	shots  int
 }
 
 // newBrowser starts one that trusts the authority in file ca; none if empty.
 func newBrowser(t *testing.T, ca string, script bool) *browser {
 	t.Helper()
+	return newBrowserVia(t, ca, script, "")
+}
+
+// newBrowserVia starts one that reaches some addresses by a detour: via are
+// rules of Chromium's, "MAP localhost:8443 127.0.0.1:40001".
+func newBrowserVia(t *testing.T, ca string, script bool, via string) *browser {
+	t.Helper()
 	home := t.TempDir()
+	if via != "" {
+		via += " , "
+	}
 	if ca != "" {
 		trustInBrowser(t, home, ca)
 	}
@@ -47,7 +57,7 @@ func newBrowser(t *testing.T, ca string, script bool) *browser {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", via+"MAP localhost localhost , MAP 127.0.0.1 127.0.0.1 , MAP * ~NOTFOUND"),
 		chromedp.WindowSize(1000, 800),
 	)
 	ctx, cancel := context.WithTimeout(t.Context(), browserTime)
@@ -121,21 +131,49 @@ func (b *browser) refused(url string) string {
 }
 
 // tab presses Tab until the element that a CSS selector names has the focus. A
-// person who sees no focus is lost: it must be visible.
+// person who sees no focus is lost: at every stop it must be visible.
 func (b *browser) tab(selector string) {
 	b.t.Helper()
+	b.stops(selector)
+}
+
+// back is tab with the shift key.
+func (b *browser) back(selector string) {
+	b.t.Helper()
+	b.stops(selector, kb.ModifierShift)
+}
+
+func (b *browser) stops(selector string, held ...kb.Modifier) {
+	b.t.Helper()
+	if b.mouse {
+		do(b, "clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
+		return
+	}
 	const most = 60 // more stops than any page of ours has
 	for range most {
-		do(b, "pressing Tab", chromedp.KeyEvent(kb.Tab))
-		if do(b, "asking who has the focus", chromedp.Evaluate[bool]("document.activeElement.matches("+strconv.Quote(selector)+")")) {
-			if !do(b, "asking for the focus ring", chromedp.Evaluate[bool](`(s => s.outlineStyle != 'none' && s.outlineWidth != '0px' || s.boxShadow != 'none')(getComputedStyle(document.activeElement))`)) {
-				b.t.Errorf("%s shows no focus", selector)
-			}
+		do(b, "pressing Tab", chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(held...)))
+		stop := do(b, "asking who has the focus", chromedp.Evaluate[struct {
+			There, Seen bool
+			What        string
+		}](fmt.Sprintf(focused, selector)))
+		if !stop.Seen {
+			b.t.Errorf("%s: no focus is seen on %s", b.url(), stop.What)
+		}
+		if stop.There {
 			return
 		}
 	}
 	b.t.Fatalf("Tab does not reach %q on %s:\n%s", selector, b.url(), b.text("body"))
 }
+
+// focused tells whether the element with the focus is the one that a selector
+// names, and whether a ring is seen around it or its label. A page that has the
+// focus itself has none, and what a frame holds is not ours.
+const focused = `(wanted => {
+  const at = document.activeElement
+  const ring = e => e && (s => s.outlineStyle != 'none' && s.outlineWidth != '0px' || s.boxShadow != 'none')(getComputedStyle(e))
+  return {There: at.matches(wanted), Seen: at == document.body || at.tagName == 'IFRAME' || !!(ring(at) || ring(at.closest('label'))), What: at.outerHTML.slice(0, 200)}
+})(%q)`
 
 // fill goes to a field and types over what is in it.
 func (b *browser) fill(selector, text string) {
@@ -152,9 +190,13 @@ func (b *browser) enter() {
 	do(b, "pressing Enter", chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.KeyEvent(kb.Enter)))
 }
 
-// follow goes to a link or a button and presses Enter.
+// follow goes to a link or a button and presses Enter, or clicks on it.
 func (b *browser) follow(selector string) {
 	b.t.Helper()
+	if b.mouse {
+		do(b, "clicking on "+selector, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(chromedp.CSS(selector))))
+		return
+	}
 	b.tab(selector)
 	b.enter()
 }
@@ -162,6 +204,12 @@ func (b *browser) follow(selector string) {
 // text is what a person reads in the first element that a CSS selector names.
 func (b *browser) text(selector string) string {
 	b.t.Helper()
+	// A page that has only just come may take the place of what was found.
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	if text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector))); err == nil {
+		return text
+	}
 	return do(b, "reading "+selector, chromedp.Text(chromedp.CSS(selector)))
 }
 

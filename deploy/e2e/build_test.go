@@ -31,6 +31,7 @@ func run(m *testing.M) int {
 	bin = dir
 	for name, pkg := range map[string]string{
 		"gateway": "portcullis/gateway", "authserver": "portcullis/authserver", "hotel": "portcullis/services/cmd/hotel",
+		"up": "portcullis/deploy/local",
 	} {
 		cmd := exec.Command("go", "build", "-race", "-tags", tag, "-o", filepath.Join(dir, name), pkg)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,7 +65,7 @@ func TestEveryShellBlockOfTheDocuments(t *testing.T) {
 	t.Parallel()
 	dir := copyTree(t)
 	clone(t, dir)
-	base := freeBase(t)
+	base := freeBase(t, 21000)
 	up := exec.Command("make", "run")
 	up.Dir = dir
 	up.Env = append(os.Environ(), fmt.Sprintf("PORT_BASE=%d", base))
@@ -114,9 +115,21 @@ func TestEveryShellBlockOfTheDocuments(t *testing.T) {
 	case <-time.After(40 * time.Second):
 		t.Fatalf("make run does not end:\n%s", said())
 	}
-	for _, name := range []string{"stopping gateway", "stopping reservations", "stopping search", "stopping authserver", "stopping sandbox"} {
-		if !strings.Contains(said(), name) {
-			t.Errorf("%q was not said:\n%s", name, said())
+	for _, name := range append([]string{"gateway", "authserver", "sandbox"}, houseServices...) {
+		if !strings.Contains(said(), "stopping "+name) {
+			t.Errorf("that %s stops was not said:\n%s", name, said())
+		}
+	}
+	screen := regexp.MustCompile(`(?m)^Portcullis is up after ([0-9.]+) s\.$`).FindStringSubmatch(said())
+	if screen == nil {
+		t.Fatalf("the screen does not say how long it took:\n%s", said())
+	}
+	if took, err := strconv.ParseFloat(screen[1], 64); err != nil || took > 10 {
+		t.Errorf("after the build it took %s s until all was ready, want 10 at most", screen[1])
+	}
+	for what, address := range map[string]string{"booking": fmt.Sprintf("https://localhost:%d/", base+443), "inbox": fmt.Sprintf("https://localhost:%d/", base+1107)} {
+		if !regexp.MustCompile(`(?m)^ +` + what + ` +` + address).MatchString(said()) {
+			t.Errorf("the screen does not give the address %s of %s:\n%s", address, what, said())
 		}
 	}
 }
@@ -314,12 +327,16 @@ func copyFile(from, to string, mode fs.FileMode) error {
 	return out.Close()
 }
 
-// freeBase finds a PORT_BASE whose gateway and ops ports are free.
-func freeBase(t *testing.T) int {
+// freeBase finds a PORT_BASE, from one on, whose ports are free.
+func freeBase(t *testing.T, from int) int {
 	t.Helper()
-	for base := 21000; base < 60000; base += 2000 {
+	offsets := []int{443, 444, 1125, 1901, 1902}
+	for offset := 1101; offset <= 1117; offset++ {
+		offsets = append(offsets, offset)
+	}
+	for base := from; base < 60000; base += 2000 {
 		free := true
-		for _, offset := range []int{443, 444, 1101, 1102, 1107, 1111, 1112, 1117, 1125, 1901, 1902} {
+		for _, offset := range offsets {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+offset))
 			if err != nil {
 				free = false

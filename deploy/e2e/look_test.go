@@ -30,20 +30,24 @@ func (b *browser) look(name string) {
 		b.scheme(scheme)
 		b.narrow()
 		b.screenshot(name + "-320-" + scheme)
-		do(b, "widening the window", chromedp.EmulateViewport(1280, 800))
-		if wide := do(b, "measuring the page", chromedp.Evaluate[int]("document.documentElement.scrollWidth")); wide > 1280 {
-			b.t.Errorf("%s is %d wide in a window of 1280", b.url(), wide)
+		do(b, "widening the window", chromedp.EmulateViewport(1920, 1080))
+		if wide := do(b, "measuring the page", chromedp.Evaluate[int]("document.documentElement.scrollWidth")); wide > 1920 {
+			b.t.Errorf("%s is %d wide in a window of 1920", b.url(), wide)
 		}
-		b.screenshot(name + "-1280-" + scheme)
+		b.screenshot(name + "-1920-" + scheme)
 		b.accessible(scheme)
 	}
 	b.scheme("light")
+	// A click beside the window as it truly is would hit nothing.
+	do(b, "making the window what it was", chromedp.EmulateViewport(1000, 800))
 }
 
 // scheme makes the browser that of somebody who prefers light or dark pages.
 func (b *browser) scheme(name string) {
 	b.t.Helper()
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}}
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}, // nor is a colour judged on its way to another
+	}}
 	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
 		b.t.Fatalf("asking for %s pages: %v", name, err)
 	}

@@ -41,9 +41,10 @@ routes:
     allow: [{anyone: true, reason: the suite counts forwarded requests here}]
 `
 
-// writePolicies copies the shipped policies and adds the suite's. Two things
-// are changed: the shipped routes take the suite's issuer too, and the limit by
-// source, which all tests share, is out of the way. The shipped policies' own
+// writePolicies copies the shipped policies and adds the suite's. Three things
+// are changed: the shipped routes take the suite's issuer too, limits by source,
+// which all tests share, are out of the way, and so is the floor of pages, for a
+// route that counts what is forwarded. The shipped policies' own
 // tests speak of what is shipped, and would refuse that.
 func (s *system) writePolicies() {
 	s.t.Helper()
@@ -56,6 +57,9 @@ func (s *system) writePolicies() {
 	s.edit("gateway.yaml", "authenticate: [hotel]", "authenticate: [hotel, outside]")
 	s.edit("limits.yaml", "by: source, rate: 200/1s, burst: 400", "by: source, rate: 100000/1s, burst: 100000")
 	s.edit("limits.yaml", "by: principal, rate: 100/1s, burst: 200", "by: principal, rate: 100000/1s, burst: 100000")
+	s.edit("gateway.yaml", "  - {paths: /*, needs: [limits, waf]}\n", "")
+	s.edit("limits.yaml", "name: pages, by: source, rate: 10/1s, burst: 60", "name: pages, by: source, rate: 100000/1s, burst: 100000")
+	s.edit("limits.yaml", "name: forms, by: source, rate: 30/1m, burst: 20", "name: forms, by: source, rate: 100000/1s, burst: 100000")
 	ca := filepath.Join(s.dir, "outside.pem")
 	if err := os.WriteFile(ca, certificate(s.t, s.outside.URL), 0o600); err != nil {
 		s.t.Fatal(err)

@@ -20,8 +20,10 @@ import (
 type sink struct {
 	*process
 	inboxURL, smtp string
-	client         *http.Client
-	trust          *tls.Config
+	// The stand-ins beside it: a bank and two partner chains.
+	bankURL, auroraURL, balticURL string
+	client                        *http.Client
+	trust                         *tls.Config
 }
 
 // startSink starts a sandbox with a certificate of the authority.
@@ -31,14 +33,18 @@ func startSink(t *testing.T, dir string, authority *certs.Authority) *sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &sink{inboxURL: "https://" + free(t), smtp: free(t)}
+	k := &sink{
+		inboxURL: "https://" + free(t), smtp: free(t),
+		bankURL: "https://" + free(t), auroraURL: "https://" + free(t), balticURL: "https://" + free(t),
+	}
 	k.trust = &tls.Config{RootCAs: pool(t, authority.CA()), ServerName: "localhost", MinVersion: tls.VersionTLS12}
 	transport := &http.Transport{TLSClientConfig: k.trust.Clone(), ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	k.client = &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	ops := free(t)
 	k.process = launch(t, dir, "sandbox", nil, "hotel", "sandbox",
-		"--addr", host(k.inboxURL), "--smtp", k.smtp, "--ops", ops, "--cert", files.Cert, "--key", files.Key)
+		"--addr", host(k.inboxURL), "--smtp", k.smtp, "--ops", ops, "--cert", files.Cert, "--key", files.Key,
+		"--bank", host(k.bankURL), "--aurora", host(k.auroraURL), "--baltic", host(k.balticURL))
 	until(t, "the sandbox is ready", 60*time.Second, func() bool {
 		select {
 		case <-k.done:

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -302,14 +304,30 @@ func (s *system) event(id string) map[string]any {
 	return found
 }
 
+// ports hands out each number once, from below those that outgoing connections
+// are given: what listens a moment later finds its own still free.
+var ports atomic.Int64
+
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, many = 12000, 8900 // above are those of make run in the tests
+	ports.CompareAndSwap(0, int64(os.Getpid()*97%many)+1)
+	for range many {
+		port := first + ports.Add(1)%many
+		taken := false
+		for _, address := range []string{"127.0.0.1", "::1"} {
+			l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.FormatInt(port, 10)))
+			if err == nil {
+				_ = l.Close()
+			}
+			taken = taken || errors.Is(err, syscall.EADDRINUSE) // there may be no ::1
+		}
+		if !taken {
+			return fmt.Sprintf("localhost:%d", port)
+		}
 	}
-	defer l.Close()
-	return fmt.Sprintf("localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	t.Fatal("no free ports")
+	return ""
 }
 
 func host(raw string) string {

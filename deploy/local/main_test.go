@@ -152,10 +152,12 @@ func TestTheSystemStartsInOrderAndDrainsInReverse(t *testing.T) {
 	if err := runUntil(t, s); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{
-		"secret authserver", "secret authserver", "secret authserver", "secret authserver",
-		"start sandbox", "start authserver", "start search", "start reservations", "start gateway",
-		"stop gateway", "stop reservations", "stop search", "stop authserver", "stop sandbox",
+	want := slices.Repeat([]string{"secret authserver"}, len(clientNames()))
+	for _, name := range serviceNames() {
+		want = append(want, "start "+name)
+	}
+	for _, name := range slices.Backward(serviceNames()) {
+		want = append(want, "stop "+name)
 	}
 	if got := lines(t, journal); !slices.Equal(got, want) {
 		t.Errorf("journal:\n%s", strings.Join(got, "\n"))
@@ -201,7 +203,7 @@ func TestAProcessThatDiesIsNamedAndTheRestStopped(t *testing.T) {
 		}
 	}
 	got := lines(t, journal)
-	if tail := got[len(got)-3:]; !slices.Equal(tail, []string{"stop search", "stop authserver", "stop sandbox"}) {
+	if tail := got[len(got)-3:]; !slices.Equal(tail, []string{"stop reporting", "stop authserver", "stop sandbox"}) {
 		t.Errorf("journal:\n%s", strings.Join(got, "\n"))
 	}
 	if _, err := os.Stat(s.envFile()); err == nil {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +28,7 @@ func (s settings) folders() error {
 			return fmt.Errorf("making the folders of the run: %w", err)
 		}
 	}
-	for _, name := range []string{"authserver", "search", "reservations"} {
+	for _, name := range slices.Concat([]string{"authserver"}, slices.Collect(maps.Keys(servicePorts()))) {
 		if err := os.MkdirAll(s.data(name), 0o700); err != nil {
 			return fmt.Errorf("making the folders of the run: %w", err)
 		}

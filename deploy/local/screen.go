@@ -53,17 +53,23 @@ func (s settings) show(out io.Writer, took time.Duration) {
 	fmt.Fprintf(out, `
 Portcullis is up after %.1f s.
 
-  gateway      %s
+  booking      %s/   the pages that guests use
+  inbox        %s/   all mail that the system sends: it goes nowhere else
+  accounts     %s/account
+
+  gateway      %s   the API, for tokens of the authserver
   ops          http://%s   /healthz /readyz /metrics /status
   authserver   %s   /signup for people, /token for clients
-  services     %s (search)  %s (reservations): mutual TLS only
-  mail         %s   all that the system sends: it goes nowhere else
+  services     %s to %s: mutual TLS only
+  outside      %s (bank)  %s (aurora)  %s (baltic): stand-ins
   logs         %s
   environment  %s
 
 Try, in another terminal and this folder:
-`, took.Seconds(), s.url(gatewayPort), s.base.address(gatewayOps), s.url(authserverPort),
-		s.url(searchPort), s.url(reservationsPort), s.url(inboxPort), filepath.Join(s.run, "log", "*.log"), s.envFile())
+`, took.Seconds(), s.url(gatewayPort), s.url(inboxPort), s.url(authserverPort),
+		s.url(gatewayPort), s.base.address(gatewayOps), s.url(authserverPort),
+		s.base.address(searchPort), s.base.address(bookingPort), s.base.address(bankPort), s.base.address(auroraPort), s.base.address(balticPort),
+		filepath.Join(s.run, "log", "*.log"), s.envFile())
 	for _, t := range s.tries() {
 		fmt.Fprintf(out, "\n# %s\n%s\n", t.what, t.command)
 	}

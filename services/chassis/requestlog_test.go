@@ -39,7 +39,7 @@ func serve(t *testing.T, h http.HandlerFunc, r *http.Request) (*httptest.Respons
 }
 
 func TestOneRequestIsOneEventWithoutSecrets(t *testing.T) {
-	r := httptest.NewRequest("POST", "/v1/reservations?card=4711", strings.NewReader("note=hush"))
+	r := httptest.NewRequest("POST", "/v1/reservations?card=room-4711", strings.NewReader("note=hush"))
 	r.Header.Set("Authorization", "Bearer secret")
 	r.Header.Set("X-Request-ID", "abc-123")
 	w, event, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +67,7 @@ func TestOneRequestIsOneEventWithoutSecrets(t *testing.T) {
 		t.Errorf("event.category is %s, want the list [web]", got)
 	}
 	all, _ := json.Marshal(event)
-	for _, secret := range []string{"4711", "hush", "secret"} {
+	for _, secret := range []string{"room-4711", "hush", "secret"} {
 		if bytes.Contains(all, []byte(secret)) {
 			t.Errorf("the event tells %q: %s", secret, all)
 		}

@@ -92,6 +92,14 @@ func TestIDsAreLettersDigitsDotsUnderscoresAndHyphens(t *testing.T) {
 	}
 }
 
+func TestAmountsHaveTheirCurrencysDecimals(t *testing.T) {
+	for currency, want := range map[string]int{"EUR": 2, "RSD": 2, "IDR": 2, "JPY": 0, "ISK": 0, "KWD": 3, "CLF": 4} {
+		if got := (hotel.Money{Currency: currency}).Decimals(); got != want {
+			t.Errorf("%s has %d decimals, want %d", currency, got, want)
+		}
+	}
+}
+
 func FuzzParseDate(f *testing.F) {
 	for _, s := range []string{"2027-01-10", "2028-02-29", "0000-01-01", "9999-12-31", "1969-12-31", "x"} {
 		f.Add(s)

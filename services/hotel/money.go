@@ -11,3 +11,18 @@ type Money struct {
 func (m Money) Times(n int) Money {
 	return Money{Amount: m.Amount * int64(n), Currency: m.Currency}
 }
+
+// Decimals is how many digits of an amount stand behind the point, which ISO
+// 4217 says. What a currency is rounded to in daily life, as CLDR has it, is
+// something else: a dinar's paras are counted though nobody pays with them.
+func (m Money) Decimals() int {
+	switch m.Currency {
+	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":
+		return 0
+	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
+		return 3
+	case "CLF", "UYW":
+		return 4
+	}
+	return 2
+}

@@ -10,6 +10,7 @@ const (
 	BadRequest        Code = "bad_request"
 	AmbiguousPath     Code = "ambiguous_path"
 	InvalidToken      Code = "invalid_token"
+	PaymentDeclined   Code = "payment_declined"
 	MissingToken      Code = "missing_token"
 	Forbidden         Code = "forbidden"
 	InsufficientScope Code = "insufficient_scope"
@@ -50,6 +51,8 @@ func meanings(c Code) meaning {
 		return meaning{http.StatusUnauthorized, "The access token is not valid here"}
 	case MissingToken:
 		return meaning{http.StatusUnauthorized, "An access token is required"}
+	case PaymentDeclined:
+		return meaning{http.StatusPaymentRequired, "The payment was declined"}
 	case Forbidden:
 		return meaning{http.StatusForbidden, "You may not do this"}
 	case InsufficientScope:

@@ -48,7 +48,7 @@ func Write(w http.ResponseWriter, r *http.Request, p *Problem, requestID string)
 
 	var body []byte
 	if prefersHTML(r.Header["Accept"]) {
-		body = page(d)
+		body = page(d, h.Get("Retry-After"))
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", pagePolicy())
 	} else {

@@ -118,6 +118,24 @@ func TestAPersonGetsAPage(t *testing.T) {
 	}
 }
 
+func TestAPersonIsToldWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		p    *problem.Problem
+		want string
+	}{
+		{problem.New(problem.TooManyRequests, "").With("Retry-After", "7"), "Wait 7 seconds, then load this page again. Your browser still has what you typed."},
+		{problem.New(problem.UpstreamBroken, "").With("Retry-After", "300"), "It is not your fault. Wait 5 minutes,"},
+		{problem.New(problem.GatewayTimeout, ""), "Wait a moment,"},
+		{problem.New(problem.Overloaded, "").With("Retry-After", "soon<script>"), "Wait a moment,"},
+		{problem.New(problem.WAFDenied, ""), "try it in other words"},
+		{problem.New(problem.NotFound, ""), "Check the address"},
+	} {
+		if _, body := ask(t, "GET", "text/html", c.p); !strings.Contains(body, c.want) || strings.Contains(body, "<script") || strings.Contains(body, "gateway</h1>") {
+			t.Errorf("%s: the page lacks %q:\n%s", c.p.Code, c.want, body)
+		}
+	}
+}
+
 // The page must look right under its own policy: the hash in the policy is that
 // of the style as a browser reads it, and nothing else inline is there.
 func TestThePageObeysItsOwnPolicy(t *testing.T) {

@@ -1,13 +1,17 @@
 package reservations_test
 
 import (
+	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,62 +38,136 @@ type world struct {
 	service *reservations.Service
 	url     string
 	client  *http.Client
+	plain   *http.Client // whose answers are not held to the contract
 	search  *httptest.Server
 	// answers replaces what search says; nil describes the hotels.
 	answers atomic.Pointer[http.HandlerFunc]
 	// now is the service's clock, in seconds of Unix time.
 	now atomic.Int64
+	// path is the database, which outlives the service.
+	path    string
+	outside *outside
+	logged  logbook
+	change  []func(*reservations.Config)
+	handler atomic.Pointer[http.Handler]
 }
 
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	w := &world{t: t, issuer: tokentest.New(t)}
-	w.now.Store(time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC).Unix())
-	log := slog.New(slog.DiscardHandler)
-	w.issuer.Client("reservations", "secret", "search", 0, hotel.ScopeSearchRead)
+// logbook is what was logged.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
 
+func (l *logbook) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func newWorld(t *testing.T, change ...func(*reservations.Config)) *world {
+	t.Helper()
+	w := &world{t: t, issuer: tokentest.New(t), path: filepath.Join(t.TempDir(), "reservations.db"), change: change}
+	w.now.Store(time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC).Unix())
 	router := chi.NewRouter()
 	router.With(w.guard("search").Require(hotel.ScopeSearchRead)).Get(hotel.PathHotel, w.describe)
-	w.search = httptest.NewTLSServer(router)
+	w.search = httptest.NewUnstartedServer(router)
+	w.search.EnableHTTP2 = true
+	w.search.StartTLS()
 	t.Cleanup(w.search.Close)
-	source, err := token.NewSource(token.SourceConfig{
-		TokenURL: w.issuer.TokenURL(), ClientID: "reservations", Audience: "search",
-		Secret: func() (string, error) { return "secret", nil },
-		HTTP:   w.issuer.HTTP(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := peer.New(peer.Config{
-		Name: "search", URL: w.search.URL, Credential: source, Log: log, RequestID: chassis.RequestID,
-		Timeout: 20 * time.Second, // a hundred guests at once share two cores with the race detector
-		TLS:     w.search.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	w.service, err = reservations.New(t.Context(), reservations.Config{
-		Path:   filepath.Join(t.TempDir(), "reservations.db"),
-		Search: client,
-		Guard:  w.guard("reservations"),
-		Log:    log,
-		Now:    func() time.Time { return time.Unix(w.now.Load(), 0) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.service.Close() })
-	server := httptest.NewTLSServer(chassis.RequestLog(log, io.Discard)(w.service.Handler()))
-	t.Cleanup(server.Close)
+	w.outside = newOutside(w)
+	w.open()
 
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		(*w.handler.Load()).ServeHTTP(rw, r)
+	}))
+	server.Config.ErrorLog = w.quiet()
+	server.StartTLS()
+	t.Cleanup(server.Close)
 	agreed, err := contract.Parse(reservations.Contract())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.url = server.URL
+	w.plain = server.Client()
 	w.client = &http.Client{Transport: agreed.Transport(t, server.Client().Transport)}
 	return w
+}
+
+func (w *world) quiet() *stdlog.Logger { return stdlog.New(&w.logged, "", 0) }
+
+// open starts a service on the database, as a process that is started again
+// does.
+func (w *world) open() {
+	w.t.Helper()
+	log := slog.New(slog.NewJSONHandler(&w.logged, nil))
+	c := reservations.Config{
+		Path:      w.path,
+		Search:    w.neighbour("search", w.search, log, hotel.ScopeSearchRead),
+		Payments:  w.neighbour("payments", w.outside.server["payments"], log, hotel.ScopeChargesSettle, hotel.ScopeChargesWrite),
+		Reporting: w.neighbour("reporting", w.outside.server["reporting"], log, hotel.ScopeDocumentsWrite),
+		Users:     w.neighbour("users", w.outside.server["users"], log, hotel.ScopeEventsWrite),
+		Guard:     w.guard("reservations"),
+		Log:       log,
+		Patience:  20 * time.Second,
+		Now:       func() time.Time { return time.Unix(w.now.Load(), 0) },
+	}
+	aurora, err := peer.NewOutside(peer.OutsideConfig{Name: "aurora", URL: w.outside.server["aurora"].URL, TLS: trust(w.outside.server["aurora"]), Log: log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(aurora.Close)
+	c.Partners = map[string]*peer.Outside{"aurora": aurora}
+	for _, f := range w.change {
+		f(&c)
+	}
+	service, err := reservations.New(w.t.Context(), c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = service.Close() })
+	w.service = service
+	handler := chassis.RequestLog(log, &w.logged)(service.Handler())
+	w.handler.Store(&handler)
+}
+
+func trust(server *httptest.Server) *tls.Config {
+	return server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+}
+
+// neighbour is a client of one; own is the scope of reservations' own token,
+// granted what it may be given in exchange for a guest's besides.
+func (w *world) neighbour(name string, server *httptest.Server, log *slog.Logger, own string, more ...string) *peer.Client {
+	w.t.Helper()
+	w.issuer.Client("reservations", "secret", name, 0, append(more, own)...)
+	secret := func() (string, error) { return "secret", nil }
+	source, err := token.NewSource(token.SourceConfig{
+		TokenURL: w.issuer.TokenURL(), ClientID: "reservations", Audience: name, Scopes: []string{own}, Secret: secret, HTTP: w.issuer.HTTP(),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	exchange, err := token.NewExchanger(token.ExchangerConfig{
+		TokenURL: w.issuer.TokenURL(), ClientID: "reservations", Audience: name, Secret: secret, HTTP: w.issuer.HTTP(),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	client, err := peer.New(peer.Config{
+		Name: name, URL: server.URL, Credential: source, Exchange: exchange, Log: log, RequestID: chassis.RequestID,
+		Timeout: 20 * time.Second, // a hundred guests at once share two cores with the race detector
+		TLS:     trust(server),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(client.Close)
+	return client
 }
 
 func (w *world) guard(audience string) *token.Guard {
@@ -107,12 +185,15 @@ func (w *world) describe(rw http.ResponseWriter, r *http.Request) {
 		(*told)(rw, r)
 		return
 	}
-	h := hotel.Hotel{ID: chi.URLParam(r, "hotel"), Price: hotel.Money{Amount: 10000, Currency: "EUR"}}
+	h := hotel.Hotel{ID: chi.URLParam(r, "hotel"), Name: "The Example", City: "Helsinki", Price: hotel.Money{Amount: 10000, Currency: "EUR"}}
 	switch h.ID {
 	case "h-1":
 		h.Rooms, h.Sleeps = 1, 2
 	case "h-2":
 		h.Rooms, h.Sleeps = 3, 4
+	case "aurora.h-3", "baltic.h-1":
+		h.Rooms, h.Sleeps = 1, 2
+		h.Partner, _, _ = strings.Cut(h.ID, ".")
 	default:
 		problem.Write(rw, r, problem.New(problem.NotFound, ""), "")
 		return
@@ -134,15 +215,27 @@ func (a answer) into(t *testing.T, v any) {
 }
 
 // every is all scopes that a caller can have here.
-const every = hotel.ScopeReservationsRead + " " + hotel.ScopeReservationsWrite + " " + hotel.ScopeAvailabilityRead
+const every = hotel.ScopeReservationsRead + " " + hotel.ScopeReservationsWrite + " " + hotel.ScopeAvailabilityRead +
+	" " + hotel.ScopeChargesWrite + " " + hotel.ScopeGuestExport + " " + hotel.ScopeGuestErase
 
 // as sends a request with a good token whose subject is the guest.
 func (w *world) as(guest, method, path, body string) answer {
 	w.t.Helper()
-	return w.with(w.issuer.Mint(map[string]any{"aud": "reservations", "sub": guest, "scope": every}), method, path, body)
+	return w.with(w.bearer(guest), method, path, body)
 }
 
 func (w *world) with(bearer, method, path, body string) answer {
+	w.t.Helper()
+	return w.keyed("", bearer, method, path, body)
+}
+
+// bearer is a good token of the guest's.
+func (w *world) bearer(guest string) string {
+	return w.issuer.Mint(map[string]any{"aud": "reservations", "sub": guest, "scope": every})
+}
+
+// keyed sends a request with an Idempotency-Key, if there is one.
+func (w *world) keyed(key, bearer, method, path, body string) answer {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
 	if err != nil {
@@ -150,6 +243,9 @@ func (w *world) with(bearer, method, path, body string) answer {
 	}
 	if bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")

@@ -15,6 +15,7 @@ import (
 // querier is what reads run on: the pool, or a transaction that will write.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // taken tells for each hotel how many rooms are taken on the fullest night of
@@ -49,12 +50,21 @@ func taken(ctx context.Context, q querier, hotels []string, stay hotel.Stay) (ma
 	return result, nil
 }
 
-const selectReservation = `SELECT id, guest, hotel, arrival, departure, guests, note, state, amount, currency, created, cancelled
-	FROM reservations `
+const selectReservation = `SELECT id, guest, hotel, arrival, departure, guests, note, state, amount, currency, created, cancelled,
+	hotel_name, city, partner, name, method, charge, last4, declined, reason, receipt FROM reservations `
 
 // find returns the guest's reservation, or errNone.
-func (s *Service) find(ctx context.Context, guest, id string) (*hotel.Reservation, error) {
-	page, err := s.page(ctx, selectReservation+"WHERE id = ? AND guest = ?", id, guest)
+func find(ctx context.Context, q querier, guest, id string) (*hotel.Reservation, error) {
+	return only(page(ctx, q, selectReservation+"WHERE id = ? AND guest = ?", id, guest))
+}
+
+// byID returns the reservation, whosever it is, or errNone.
+func byID(ctx context.Context, q querier, id string) (*hotel.Reservation, error) {
+	return only(page(ctx, q, selectReservation+"WHERE id = ?", id))
+}
+
+// only returns the one reservation of a page, or errNone.
+func only(page []hotel.Reservation, err error) (*hotel.Reservation, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +89,7 @@ func (s *Service) of(ctx context.Context, guest, after string, limit int) (*hote
 		}
 	}
 	// One more than asked for tells whether there is a next page.
-	page, err := s.page(ctx, selectReservation+"WHERE guest = ? AND seq < ? ORDER BY seq DESC LIMIT ?", guest, before, limit+1)
+	page, err := page(ctx, s.store.Read(), selectReservation+"WHERE guest = ? AND seq < ? ORDER BY seq DESC LIMIT ?", guest, before, limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +101,8 @@ func (s *Service) of(ctx context.Context, guest, after string, limit int) (*hote
 	return result, nil
 }
 
-func (s *Service) page(ctx context.Context, query string, args ...any) ([]hotel.Reservation, error) {
-	rows, err := s.store.Read().QueryContext(ctx, query, args...)
+func page(ctx context.Context, q querier, query string, args ...any) ([]hotel.Reservation, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read reservations: %w", err)
 	}
@@ -116,8 +126,10 @@ func scan(rows *sql.Rows) (hotel.Reservation, error) {
 	var arrival, departure, state string
 	var created int64
 	var cancelled sql.NullInt64
+	var paid hotel.Payment
 	err := rows.Scan(&r.ID, &r.Guest, &r.Hotel, &arrival, &departure, &r.Guests, &r.Note, &state,
-		&r.Total.Amount, &r.Total.Currency, &created, &cancelled)
+		&r.Total.Amount, &r.Total.Currency, &created, &cancelled,
+		&r.HotelName, &r.City, &r.Partner, &r.Name, &paid.Method, &paid.Status, &paid.Last4, &paid.Declined, &r.Reason, &r.Receipt)
 	if err != nil {
 		return r, err
 	}
@@ -128,6 +140,7 @@ func scan(rows *sql.Rows) (hotel.Reservation, error) {
 		return r, err
 	}
 	r.State = hotel.State(state)
+	r.Payment = &paid
 	r.Created = time.UnixMilli(created).UTC()
 	if cancelled.Valid {
 		at := time.UnixMilli(cancelled.Int64).UTC()

@@ -34,6 +34,26 @@ func (s *Service) checkStay(id string, stay hotel.Stay, guests int) error {
 	return nil
 }
 
+// checkAsk checks the rest of a reservation.
+func checkAsk(ask *hotel.ReservationRequest) error {
+	if err := checkNote(ask.Note); err != nil {
+		return err
+	}
+	if err := checkName("the name", ask.Name); err != nil {
+		return err
+	}
+	if ask.Email != "" && !hotel.ValidEmail(ask.Email) {
+		return unprocessable(errors.New("email is not a plain e-mail address such as ada@example.com"))
+	}
+	if ask.Expect != nil && (ask.Expect.Amount <= 0 || len(ask.Expect.Currency) != 3) {
+		return unprocessable(errors.New("the expected price must be an amount above nothing"))
+	}
+	if ask.Card == nil {
+		return nil
+	}
+	return checkCard(ask.Card)
+}
+
 func checkNote(note string) error {
 	if n := utf8.RuneCountInString(note); n > hotel.MaxNote {
 		return unprocessable(fmt.Errorf("note has %d characters: at most %d fit", n, hotel.MaxNote))
@@ -82,6 +102,12 @@ func (s *Service) hotel(ctx context.Context, id string, guests int) (*hotel.Hote
 	if h.ID != id || h.Rooms < 0 || h.Price.Amount <= 0 || h.Price.Currency == "" {
 		return nil, problem.New(problem.BadGateway, "").
 			Because(fmt.Errorf("search describes hotel %q as %+v", id, h))
+	}
+	if partner, _ := partnerOf(id); partner != h.Partner {
+		return nil, problem.New(problem.BadGateway, "").Because(fmt.Errorf("search describes hotel %q as one of the partner %q", id, h.Partner))
+	}
+	if h.Partner != "" && s.config.Partners[h.Partner] == nil {
+		return nil, unprocessable(fmt.Errorf("the hotel %q cannot be booked here", id))
 	}
 	if guests > h.Sleeps {
 		return nil, unprocessable(fmt.Errorf("a room in this hotel takes at most %d guests", h.Sleeps))

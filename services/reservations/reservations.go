@@ -2,6 +2,12 @@
 // owns the reservations and, with them, which rooms are free: no room is ever
 // sold twice. What a hotel costs and how many rooms it has belongs to search,
 // and is asked of it.
+//
+// A booking that is paid by card is held, and then confirmed or released. Its
+// state is in the database and nowhere else, and so is whatever others are
+// still to be told: a process may be killed between any two steps, and the next
+// one ends what it left. A guest is charged exactly when the reservation is
+// confirmed.
 package reservations
 
 import (
@@ -12,10 +18,12 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"portcullis/authserver/token"
 	"portcullis/services/hotel"
+	"portcullis/services/internal/outbox"
 	"portcullis/services/internal/peer"
 	"portcullis/services/internal/store"
 	"portcullis/services/internal/wire"
@@ -33,9 +41,24 @@ type Config struct {
 	Path string
 	// Search answers for hotels. The client's credential needs search:read.
 	Search *peer.Client
+	// Payments charges the guest's card in exchange for the guest's token. The
+	// client's own credential needs charges:settle: it asks, voids and refunds.
+	Payments *peer.Client
+	// Reporting renders receipts, Users hears what happened. Their credentials
+	// need documents:write and events:write.
+	Reporting, Users *peer.Client
+	// Partners are the chains whose hotels can be booked, by name.
+	Partners map[string]*peer.Outside
 	// Guard lets in who has a token for this service.
 	Guard *token.Guard
 	Log   *slog.Logger
+	// Hold is how long a room is held for a booking that is not decided; two
+	// minutes when zero.
+	Hold time.Duration
+	// Patience is how long the sender of a booking is kept waiting; 1.5 seconds
+	// when zero, which leaves the callers in between their time. After it the
+	// answer is 202, and the booking goes on.
+	Patience time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -44,12 +67,35 @@ type Config struct {
 type Service struct {
 	config Config
 	store  *store.Store
+	outbox *outbox.Outbox
+	driven underWay
+	// work ends when the service does; stop ends it.
+	work context.Context
+	stop context.CancelFunc
+	// retries are Run's, by reservation.
+	retries map[string]retry
 }
 
-// New opens the database. It calls nobody.
+const (
+	defaultHold     = 2 * time.Minute
+	defaultPatience = 1500 * time.Millisecond
+)
+
+// New opens the database. It calls nobody: see Run.
 func New(ctx context.Context, c Config) (*Service, error) {
-	if c.Search == nil || c.Guard == nil || c.Log == nil {
-		return nil, errors.New("reservations needs a client of search, a guard and a log")
+	if c.Search == nil || c.Payments == nil || c.Reporting == nil || c.Users == nil || c.Guard == nil || c.Log == nil {
+		return nil, errors.New("reservations needs clients of search, payments, reporting and users, a guard and a log")
+	}
+	for name, partner := range c.Partners {
+		if partner == nil || !hotel.ValidID(name) || strings.Contains(name, ".") {
+			return nil, fmt.Errorf("%q is not the name of a partner with a client", name)
+		}
+	}
+	if c.Hold <= 0 {
+		c.Hold = defaultHold
+	}
+	if c.Patience <= 0 {
+		c.Patience = defaultPatience
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -58,7 +104,13 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start reservations: %w", err)
 	}
-	return &Service{config: c, store: opened}, nil
+	s := &Service{config: c, store: opened, driven: underWay{ids: map[string]bool{}}}
+	s.outbox, err = outbox.New(outbox.Config{Store: opened, Handlers: s.handlers(), Log: c.Log, Now: c.Now})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start reservations: %w", err), opened.Close())
+	}
+	s.work, s.stop = context.WithCancel(context.Background())
+	return s, nil
 }
 
 // Handler serves the contract.
@@ -75,6 +127,8 @@ func (s *Service) Handler() http.Handler {
 	r.With(read).Get(hotel.PathReservation, serve(s.show))
 	r.With(write).Delete(hotel.PathReservation, serve(s.cancel))
 	r.With(read).Get(hotel.PathGuestReservations, serve(s.list))
+	r.With(s.config.Guard.Require(hotel.ScopeGuestExport)).Get(hotel.PathGuestData, serve(s.export))
+	r.With(s.config.Guard.Require(hotel.ScopeGuestErase)).Delete(hotel.PathGuestData, serve(s.erase))
 	r.With(internal).Post(hotel.PathAvailability, serve(s.availability))
 	return r
 }
@@ -83,7 +137,12 @@ func (s *Service) Handler() http.Handler {
 // say no: what is booked can still be shown and cancelled.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 
-// Close closes the database.
-func (s *Service) Close() error { return s.store.Close() }
+// Close gives up the bookings under way, which the next process settles, and
+// closes the database.
+func (s *Service) Close() error {
+	s.stop()
+	s.driven.all.Wait()
+	return s.store.Close()
+}
 
 func (s *Service) today() hotel.Date { return hotel.Today(s.config.Now()) }

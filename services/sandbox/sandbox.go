@@ -1,9 +1,10 @@
 // Package sandbox stands in for the world outside the hotel, so that the whole
-// system runs on one machine and nothing leaves it. For now that is the mail
-// sink: it takes mail for anybody over SMTP, delivers it nowhere, and shows it
-// on an inbox page.
+// system runs on one machine and nothing leaves it. There is a mail sink, which
+// takes mail for anybody over SMTP, delivers it nowhere, and shows it on an inbox
+// page; and there are partner hotel chains and a bank. Who needs to see how the hotel fares
+// with neighbours that are slow, failing or confused tells the latter to be so.
 //
-// What it shows was written by others. Mail is read within bounds, and its HTML
+// What the inbox shows was written by others. Mail is read within bounds, and its HTML
 // is shown in a frame that has no scripts, no forms, no network and no origin.
 package sandbox
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -18,44 +19,70 @@ import (
 
 // find serves GET /v1/hotels.
 func (s *Service) find(w http.ResponseWriter, r *http.Request) error {
-	q, err := parseQuery(r.URL.Query(), hotel.Today(s.config.Now()))
+	q, err := s.asked(r)
 	if err != nil {
-		text := err.Error()
-		return problem.New(problem.Unprocessable, strings.ToUpper(text[:1])+text[1:]+".")
+		return err
 	}
 	hotels, err := s.inCity(r.Context(), q.city, q.guests)
 	if err != nil {
 		return err
 	}
-	free, err := s.free(r.Context(), hotels, q.stay)
+	answer := q.offers()
+	if len(hotels) == 0 {
+		return wire.Answer(w, http.StatusOK, answer)
+	}
+	free, late, err := s.rooms.get(r.Context(), q, func(ctx context.Context) (map[string]int, error) {
+		return s.free(ctx, hotels, q.stay)
+	})
 	if err != nil {
 		return err
 	}
-	answer := hotel.Offers{
-		City:   q.city,
-		Guests: q.guests,
-		Nights: q.stay.Nights(),
-		Stay:   q.stay,
-		Hotels: []hotel.Offer{},
+	if late {
+		at := free.at.UTC().Truncate(time.Second)
+		answer.AsOf = &at
 	}
 	for _, h := range hotels {
-		if free[h.ID] > 0 {
-			answer.Hotels = append(answer.Hotels, hotel.Offer{Hotel: h, Free: free[h.ID], Total: h.Price.Times(q.stay.Nights())})
+		if n := free.value[h.ID]; n > 0 {
+			answer.Hotels = append(answer.Hotels, hotel.Offer{Hotel: h, Free: n, Total: h.Price.Times(q.stay.Nights())})
 		}
 	}
 	return wire.Answer(w, http.StatusOK, answer)
 }
 
-// show serves GET /v1/hotels/{hotel}. It asks no other service: reservations
-// calls it while search may be waiting for reservations.
+// asked reads the query of a search, the city under the name it has here.
+func (s *Service) asked(r *http.Request) (query, error) {
+	q, err := parseQuery(r.URL.Query(), hotel.Today(s.config.Now()))
+	if err != nil {
+		text := err.Error()
+		return q, problem.New(problem.Unprocessable, strings.ToUpper(text[:1])+text[1:]+".")
+	}
+	q.city, err = s.place(r.Context(), q.city)
+	return q, err
+}
+
+// offers is the answer to a query before there is an offer in it.
+func (q query) offers() hotel.Offers {
+	return hotel.Offers{City: q.city, Guests: q.guests, Nights: q.stay.Nights(), Stay: q.stay, Hotels: []hotel.Offer{}}
+}
+
+// show serves GET /v1/hotels/{hotel}. It asks no other service of ours:
+// reservations calls it while search may be waiting for reservations. Of a
+// partner's hotel it asks the partner.
 func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
 	id := chi.URLParam(r, "hotel")
 	if !hotel.ValidID(id) {
 		return problem.New(problem.NotFound, "")
 	}
+	if p, theirs := s.partnerOf(id); p != nil {
+		h, err := s.partnerHotel(r.Context(), p, theirs)
+		if err != nil {
+			return err
+		}
+		return wire.Answer(w, http.StatusOK, h)
+	}
 	h, err := s.byID(r.Context(), id)
 	if errors.Is(err, errNone) {
-		return problem.New(problem.NotFound, "There is no such hotel.")
+		return problem.New(problem.NotFound, noSuchHotel)
 	}
 	if err != nil {
 		return err
@@ -63,11 +90,10 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
 	return wire.Answer(w, http.StatusOK, h)
 }
 
+const noSuchHotel = "There is no such hotel."
+
 // free asks reservations how many rooms of each hotel are free on every night.
 func (s *Service) free(ctx context.Context, hotels []hotel.Hotel, stay hotel.Stay) (map[string]int, error) {
-	if len(hotels) == 0 {
-		return nil, nil
-	}
 	free := make(map[string]int, len(hotels))
 	for part := range slices.Chunk(hotels, hotel.MaxHotelsAsked) {
 		ask := hotel.AvailabilityRequest{Stay: stay}

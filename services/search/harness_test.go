@@ -36,11 +36,16 @@ type world struct {
 	reservations atomic.Pointer[http.HandlerFunc]
 	asked        atomic.Int64
 	neighbour    *httptest.Server
+	now          atomic.Int64 // nanoseconds of Unix time
 }
 
-func newWorld(t *testing.T) *world {
+// later lets time pass.
+func (w *world) later(d time.Duration) { w.now.Add(int64(d)) }
+
+func newWorld(t *testing.T, change ...func(*search.Config)) *world {
 	t.Helper()
 	w := &world{t: t, issuer: tokentest.New(t)}
+	w.now.Store(today.UnixNano())
 	log := discard()
 	w.issuer.Client("search", "secret", "reservations", 0, hotel.ScopeAvailabilityRead)
 
@@ -63,13 +68,17 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	service, err := search.New(t.Context(), search.Config{
+	config := search.Config{
 		Path:         filepath.Join(t.TempDir(), "search.db"),
 		Reservations: client,
 		Guard:        w.guard("search"),
 		Log:          log,
-		Now:          func() time.Time { return today },
-	})
+		Now:          func() time.Time { return time.Unix(0, w.now.Load()).UTC() },
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	service, err := search.New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}

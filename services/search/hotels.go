@@ -5,6 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"portcullis/services/hotel"
 )
@@ -17,8 +21,31 @@ var errNone = errors.New("there is no such hotel")
 
 const selectHotel = `SELECT id, name, city, country, about, rooms, sleeps, amount, currency FROM hotels `
 
+// place returns the name under which a city is known here. Case and accents do
+// not matter, and it may be called what its people call it: Wien, Αθήνα. One that
+// is not known keeps the name it was given.
+func (s *Service) place(ctx context.Context, city string) (string, error) {
+	known := city
+	err := s.store.Read().QueryRowContext(ctx, "SELECT city FROM places WHERE name = ?", folded(city)).Scan(&known)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("find a city: %w", err)
+	}
+	return known, nil
+}
+
+// folded is a name without case, accents and needless space.
+func folded(name string) string {
+	bare := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, norm.NFD.String(name))
+	return strings.Join(strings.Fields(bare), " ")
+}
+
 // inCity returns the hotels of a city whose rooms take that many guests,
-// cheapest first. The city's case does not matter.
+// cheapest first. The case of ASCII letters does not matter.
 func (s *Service) inCity(ctx context.Context, city string, guests int) ([]hotel.Hotel, error) {
 	rows, err := s.store.Read().QueryContext(ctx,
 		selectHotel+"WHERE city = ? COLLATE NOCASE AND sleeps >= ? ORDER BY amount, id LIMIT ?", city, guests, maxFound)

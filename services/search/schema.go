@@ -2,11 +2,15 @@ package search
 
 import _ "embed"
 
-//go:embed seed.sql
-var seed string
+// seed holds the hotels we began with, texts what later became of them.
+var (
+	//go:embed seed.sql
+	seed string
+	//go:embed texts.sql
+	texts string
+)
 
-// migrations are the schema's versions in order, the second of which fills it
-// with the hotels we begin with. A released one never changes.
+// migrations are the schema's versions in order. A released one never changes.
 func migrations() []string {
 	return []string{
 		`CREATE TABLE hotels (
@@ -22,5 +26,6 @@ func migrations() []string {
 		) STRICT, WITHOUT ROWID;
 		CREATE INDEX hotels_by_city ON hotels (city, amount);`,
 		seed,
+		texts,
 	}
 }

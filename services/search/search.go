@@ -1,6 +1,8 @@
 // Package search is the service that finds hotels with free rooms. It owns the
 // hotels, their rooms and their rates. Which rooms are free it asks of
 // reservations: when that cannot be had it says so, and never invents rooms.
+// Partner chains are asked one by one, each when somebody wants its offers, so
+// that a slow one keeps nobody waiting for the rest.
 package search
 
 import (
@@ -34,6 +36,14 @@ type Config struct {
 	// Reservations answers for free rooms. The client's credential needs
 	// availability:read.
 	Reservations *peer.Client
+	// Fresh is how long an answer of reservations or of a partner stands for a new
+	// one; zero asks for every search.
+	Fresh time.Duration
+	// Stale is how old reservations' answer may be that is given, marked with its
+	// age, while reservations cannot be asked; zero gives none.
+	Stale time.Duration
+	// Partners are the chains whose hotels are offered, too.
+	Partners []Partner
 	// Guard lets in who has a token for this service.
 	Guard *token.Guard
 	Log   *slog.Logger
@@ -45,7 +55,18 @@ type Config struct {
 type Service struct {
 	config Config
 	store  *store.Store
+	rooms  *cache[query, map[string]int]
+	offers *cache[partnerQuery, []hotel.Offer]
+	pages  *cache[string, *hotel.Hotel]
 }
+
+// What is kept of others' answers at most. A partner may fill the largest
+// answer that is read, an own one is some numbers.
+const (
+	maxRoomsKept  = 4096
+	maxOffersKept = 128
+	maxPagesKept  = 1024
+)
 
 // New opens the database. It calls nobody.
 func New(ctx context.Context, c Config) (*Service, error) {
@@ -55,11 +76,23 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Fresh < 0 || c.Stale < 0 {
+		return nil, errors.New("how long answers are fresh, and how stale they may be, cannot be negative")
+	}
+	if err := checkPartners(c.Partners); err != nil {
+		return nil, fmt.Errorf("start search: %w", err)
+	}
 	opened, err := store.Open(ctx, c.Path, migrations())
 	if err != nil {
 		return nil, fmt.Errorf("start search: %w", err)
 	}
-	return &Service{config: c, store: opened}, nil
+	return &Service{
+		config: c,
+		store:  opened,
+		rooms:  newCache[query, map[string]int](c.Fresh, c.Stale, maxRoomsKept, c.Now),
+		offers: newCache[partnerQuery, []hotel.Offer](c.Fresh, 0, maxOffersKept, c.Now),
+		pages:  newCache[string, *hotel.Hotel](partnerPageFresh, 0, maxPagesKept, c.Now),
+	}, nil
 }
 
 // Handler serves the contract.
@@ -68,12 +101,19 @@ func (s *Service) Handler() http.Handler {
 	r := wire.Router()
 	r.With(read).Get(hotel.PathHotels, wire.Handler(s.config.Log, s.find))
 	r.With(read).Get(hotel.PathHotel, wire.Handler(s.config.Log, s.show))
+	r.With(read).Get(hotel.PathPartners, wire.Handler(s.config.Log, s.partners))
+	r.With(read).Get(hotel.PathPartnerOffers, wire.Handler(s.config.Log, s.partnerOffers))
 	return r
 }
 
-// Ready says whether the service can work. Reservations being away is no reason
-// to say no: hotels can still be shown.
+// Ready says whether the service can work. Reservations or a partner being away
+// is no reason to say no: hotels can still be shown.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 
-// Close closes the database.
-func (s *Service) Close() error { return s.store.Close() }
+// Close closes the database, and idle connections to partners.
+func (s *Service) Close() error {
+	for _, p := range s.config.Partners {
+		p.Client.Close()
+	}
+	return s.store.Close()
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portcullis/authserver/internal/store"
+	"portcullis/services/mail"
 )
 
 const (
@@ -107,7 +108,7 @@ func (a *Accounts) sendOne(ctx context.Context, m store.Mail) (result string, er
 		return "nobody", nil
 	}
 	if err := a.mailer.send(ctx, p.Email, l); err != nil {
-		if errors.Is(err, errRecipient) {
+		if errors.Is(err, mail.ErrRecipient) {
 			return "given_up", err
 		}
 		return "failed", err

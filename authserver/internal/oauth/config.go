@@ -56,6 +56,11 @@ type Grants interface {
 	EndGrants(ctx context.Context, subject, client string, now, until time.Time) error
 }
 
+// Accounts forgets people; see package store.
+type Accounts interface {
+	EraseAccount(ctx context.Context, subject string, now, until time.Time) (erased bool, err error)
+}
+
 // Verifier checks a token. One that is not valid is a *problem.Problem.
 type Verifier interface {
 	Verify(ctx context.Context, raw string, now time.Time) (*token.Principal, error)
@@ -105,8 +110,9 @@ type Config struct {
 	// People may be nil: then nobody signs in here, and there is no authorization
 	// endpoint.
 	People People
-	// Listeners guards the stream of revocations.
-	Listeners   *token.Guard
+	// Guard lets in clients that have a token for ourselves.
+	Guard       *token.Guard
+	Accounts    Accounts
 	Revocations *revocation.Feed
 	Audit       Audit
 	// Draining, once closed, ends the streams; nil never does.
@@ -127,8 +133,8 @@ type Config struct {
 
 func (c *Config) complete() error {
 	if c.Clients == nil || c.Tokens == nil || c.Keys == nil || c.Signer == nil || c.Grants == nil || c.Verifier == nil || c.Hints == nil ||
-		c.Listeners == nil || c.Revocations == nil || c.Audit == nil {
-		return errors.New("the token endpoints need clients, tokens, keys, a signer, grants, a verifier, hints, listeners, revocations and an audit log")
+		c.Guard == nil || c.Accounts == nil || c.Revocations == nil || c.Audit == nil {
+		return errors.New("the token endpoints need clients, tokens, keys, a signer, grants, a verifier, hints, a guard, accounts, revocations and an audit log")
 	}
 	if err := checkIssuer(c.Issuer); err != nil {
 		return err

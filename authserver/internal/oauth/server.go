@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ const (
 	revokePath      = "/revoke"
 	revocationsPath = "/revocations"
 	auditHeadPath   = "/audit/head"
+	accountPath     = "/accounts/{subject}"
 )
 
 // OwnIssuer is what the verifier calls ourselves.
@@ -57,7 +59,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Log, now: cfg.Now, streams: seats{taken: map[string]int{}},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "authserver_token_requests_total",
-			Help: "Requests to the endpoints for clients by outcome: issued, authorized, introspected, revoked, or the error code of the answer.",
+			Help: "Requests to the endpoints for clients by outcome: issued, authorized, introspected, revoked, erased, or the error code of the answer.",
 		}, []string{"outcome"}),
 	}
 	var err error
@@ -88,13 +90,17 @@ func (s *Server) Handler() http.Handler {
 		case tokenPath, introspectPath, revokePath:
 			allow = "POST"
 		}
+		if strings.HasPrefix(r.URL.Path, "/accounts/") {
+			allow = "DELETE"
+		}
 		problem.Write(w, r, problem.New(problem.MethodNotAllowed, "").With("Allow", allow), requestID(r))
 	})
 	forClients := r.With(noStore, s.limitSource(s.refuseClient), s.read, s.limitClient())
 	forClients.Post(tokenPath, s.authenticated(s.token))
 	forClients.Post(introspectPath, s.authenticated(s.introspect))
 	forClients.Post(revokePath, s.authenticated(s.revoke))
-	r.With(noStore, s.limitSource(s.refuseClient), s.cfg.Listeners.Require(token.FeedScope)).Get(revocationsPath, s.listRevocations)
+	r.With(noStore, s.limitSource(s.refuseClient), s.cfg.Guard.Require(token.FeedScope)).Get(revocationsPath, s.listRevocations)
+	r.With(noStore, s.limitSource(s.refuseClient), s.cfg.Guard.Require(token.EraseScope)).Delete(accountPath, s.eraseAccount)
 	r.With(noStore, s.limitSource(s.refuseClient)).Get(auditHeadPath, s.auditHead)
 	r.Get(jwksPath, s.jwks)
 	r.Get("/.well-known/oauth-authorization-server", s.metadata)

@@ -54,6 +54,11 @@ clients:
     post_logout: [https://app.test/bye]
     audiences:
       - {name: gateway, scopes: [search:read, reservations:read]}
+  - name: users
+    grants: [client_credentials]
+    audiences:
+      - {name: authserver, scopes: [accounts:erase]}
+      - {name: gateway, scopes: [accounts:erase]}
   - name: robot
     grants: [client_credentials]
     keys: [KEY]
@@ -181,7 +186,7 @@ func start(t *testing.T, rate int) *service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.db.Close() })
-	for _, name := range []string{"demo", "gateway", "reservations", "booking"} {
+	for _, name := range []string{"demo", "gateway", "reservations", "booking", "users"} {
 		s.secrets[name] = clients.NewSecret(name)
 		if err := s.db.AddSecret(t.Context(), name, clients.Digest(s.secrets[name]), time.Now()); err != nil {
 			t.Fatal(err)
@@ -240,7 +245,7 @@ func (s *service) server(t *testing.T, issuer string, rate int) *oauth.Server {
 		must(err)
 		return v
 	}
-	listeners, err := token.NewGuard(token.GuardConfig{Verifier: verifier(token.IssuerConfig{Audience: token.FeedAudience})})
+	guard, err := token.NewGuard(token.GuardConfig{Verifier: verifier(token.IssuerConfig{Audience: token.FeedAudience})})
 	must(err)
 	var people oauth.People
 	if !s.alone {
@@ -248,7 +253,7 @@ func (s *service) server(t *testing.T, issuer string, rate int) *oauth.Server {
 	}
 	server, err := oauth.New(oauth.Config{
 		Issuer: issuer, Clients: registry, Tokens: interrupted{tokens, s}, Keys: s.ring, Signer: s.ring, Grants: s.db,
-		Verifier: verifier(token.IssuerConfig{DangerouslyAnyAudience: true}), Hints: hints, People: people, Listeners: listeners,
+		Verifier: verifier(token.IssuerConfig{DangerouslyAnyAudience: true}), Hints: hints, People: people, Guard: guard, Accounts: s.db,
 		Revocations: s.feed, Audit: s.audit, Rate: rate, Events: s.log, Log: log,
 	})
 	must(err)

@@ -107,16 +107,18 @@ func endGrant(ctx context.Context, tx *sql.Tx, id string, now, until time.Time) 
 // the subject's, as EndGrant does; that there are none is no error. A grant whose
 // code nobody has redeemed needs no entry: there is no token of it.
 func (s *Store) EndGrants(ctx context.Context, subject, client string, now, until time.Time) error {
+	return s.change(ctx, func(tx *sql.Tx) error { return endGrants(ctx, tx, subject, client, now, until) })
+}
+
+func endGrants(ctx context.Context, tx *sql.Tx, subject, client string, now, until time.Time) error {
 	const which = " WHERE subject = ?2 AND (?3 = '' OR client = ?3) AND ended IS NULL"
-	return s.change(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO revocations (kind, value, issued_before, keep_until)
-			SELECT 'token', id, 0, ?1 FROM grants`+which+`
-			AND NOT EXISTS (SELECT 1 FROM codes WHERE grant_id = grants.id AND used IS NULL)`, until.Unix(), subject, client); err != nil {
-			return fmt.Errorf("revoke the grants of %q: %w", subject, err)
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE grants SET ended = ?1"+which, now.UnixMilli(), subject, client); err != nil {
-			return fmt.Errorf("end the grants of %q: %w", subject, err)
-		}
-		return nil
-	})
+	if _, err := tx.ExecContext(ctx, `INSERT INTO revocations (kind, value, issued_before, keep_until)
+		SELECT 'token', id, 0, ?1 FROM grants`+which+`
+		AND NOT EXISTS (SELECT 1 FROM codes WHERE grant_id = grants.id AND used IS NULL)`, until.Unix(), subject, client); err != nil {
+		return fmt.Errorf("revoke the grants of %q: %w", subject, err)
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE grants SET ended = ?1"+which, now.UnixMilli(), subject, client); err != nil {
+		return fmt.Errorf("end the grants of %q: %w", subject, err)
+	}
+	return nil
 }

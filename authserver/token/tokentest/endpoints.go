@@ -24,7 +24,7 @@ func (i *Issuer) Client(id, secret, audience string, lifetime time.Duration, sco
 	audiences := slices.DeleteFunc(slices.Clone(i.clients[id].client.Audiences), func(a issue.Audience) bool {
 		return a.Name == audience
 	})
-	i.clients[id] = registration{secret, issue.Client{
+	i.clients[id] = registration{secret: secret, client: issue.Client{
 		ID: id, Grants: []string{issue.ClientCredentialsGrant, issue.TokenExchangeGrant}, Lifetime: lifetime,
 		Audiences: append(audiences, issue.Audience{Name: audience, Scopes: scopes}),
 	}}
@@ -49,6 +49,8 @@ func (i *Issuer) gate(next http.Handler) http.Handler {
 func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
 		"issuer": i.URL, "jwks_uri": i.URL + "/jwks", "token_endpoint": i.TokenURL(),
+		"authorization_endpoint": i.URL + "/authorize", "end_session_endpoint": i.URL + "/logout",
+		"id_token_signing_alg_values_supported": []string{"ES256"},
 	})
 }
 
@@ -82,6 +84,10 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		give(w, t, err, "")
 	case token.ExchangeGrant:
 		i.exchange(w, r, issuer, known.client)
+	case issue.AuthorizationCodeGrant:
+		i.redeem(w, r, known.client)
+	case issue.RefreshTokenGrant:
+		i.renew(w, r, known.client)
 	default:
 		answer(w, http.StatusBadRequest, map[string]any{"error": "unsupported_grant_type"})
 	}

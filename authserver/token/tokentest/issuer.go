@@ -45,21 +45,28 @@ type Issuer struct {
 	issuer   *issue.Issuer
 	verifier *token.Verifier // of its own tokens, for any audience
 	clients  map[string]registration
+	// guest is who sits at the browser; codes and refreshes are their sign-ins.
+	guest     person
+	codes     map[string]*signIn
+	refreshes map[string]*signIn
 }
 
 type registration struct {
-	secret string
-	client issue.Client
+	secret   string
+	client   issue.Client
+	redirect string // where people are sent back to; empty when it signs nobody in
 }
 
 // New starts an issuer that signs with ES256.
 func New(t testing.TB) *Issuer {
 	t.Helper()
-	i := &Issuer{t: t, clients: map[string]registration{}}
+	i := &Issuer{t: t, clients: map[string]registration{}, codes: map[string]*signIn{}, refreshes: map[string]*signIn{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
 	mux.HandleFunc("GET /jwks", i.jwks)
 	mux.HandleFunc("POST /token", i.token)
+	mux.HandleFunc("GET /authorize", i.authorize)
+	mux.HandleFunc("GET /logout", i.logout)
 	mux.HandleFunc("GET /revocations", i.revocations)
 	i.revoked.begin()
 	i.server = httptest.NewTLSServer(i.gate(mux))

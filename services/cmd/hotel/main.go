@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true,
 		Version:       chassis.Build(),
 	}
-	root.AddCommand(searchCommand(), reservationsCommand(), sandboxCommand())
+	root.AddCommand(searchCommand(), reservationsCommand(), paymentsCommand(), usersCommand(), reportingCommand(), bookingCommand(), sandboxCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -114,20 +114,42 @@ func (a *parts) follow() (*token.Revocations, error) {
 	return revoked, nil
 }
 
+// exchanger makes what gets tokens by which we speak for callers.
+func (a *parts) exchanger(audience string) (*token.Exchanger, error) {
+	flag, tokenURL := a.tokenURL()
+	exchanger, err := token.NewExchanger(token.ExchangerConfig{
+		TokenURL: tokenURL,
+		ClientID: a.process.clientID,
+		Secret:   a.secret,
+		Audience: audience,
+		HTTP:     a.tokens,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return exchanger, nil
+}
+
+// tokenURL is the token endpoint and the flag that says so.
+func (a *parts) tokenURL() (flag, address string) {
+	if a.process.tokenURL != "" {
+		return "--token-url", a.process.tokenURL
+	}
+	return "--issuer", strings.TrimSuffix(a.process.issuer, "/") + "/token"
+}
+
+func (a *parts) secret() (string, error) { return token.ReadSecret(a.process.secretFile) }
+
 // source makes a source of tokens of our own for an audience.
 func (a *parts) source(audience string, scopes ...string) (*token.Source, error) {
-	p, flag, tokenURL := a.process, "--token-url", a.process.tokenURL
-	if tokenURL == "" {
-		flag, tokenURL = "--issuer", strings.TrimSuffix(p.issuer, "/")+"/token"
-	}
-	secret := func() (string, error) { return token.ReadSecret(p.secretFile) }
-	if _, err := secret(); err != nil {
+	flag, tokenURL := a.tokenURL()
+	if _, err := a.secret(); err != nil {
 		return nil, fmt.Errorf("--client-secret-file: %w", err) // now, and not when the first guest comes
 	}
 	source, err := token.NewSource(token.SourceConfig{
 		TokenURL: tokenURL,
-		ClientID: p.clientID,
-		Secret:   secret,
+		ClientID: a.process.clientID,
+		Secret:   a.secret,
 		Audience: audience,
 		Scopes:   scopes,
 		HTTP:     a.tokens,
@@ -140,7 +162,17 @@ func (a *parts) source(audience string, scopes ...string) (*token.Source, error)
 
 // peer makes a client of a neighbour, with tokens of our own for its audience.
 func (a *parts) peer(name, address string, scopes ...string) (*peer.Client, error) {
+	return a.peerWithin(0, name, address, scopes...)
+}
+
+// peerWithin is peer for a neighbour that may take longer than they usually do,
+// or must answer sooner.
+func (a *parts) peerWithin(timeout time.Duration, name, address string, scopes ...string) (*peer.Client, error) {
 	source, err := a.source(name, scopes...)
+	if err != nil {
+		return nil, err
+	}
+	exchanger, err := a.exchanger(name)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +181,8 @@ func (a *parts) peer(name, address string, scopes ...string) (*peer.Client, erro
 		URL:        address,
 		TLS:        a.client.Clone(),
 		Credential: source,
+		Exchange:   exchanger,
+		Timeout:    timeout,
 		RequestID:  chassis.RequestID,
 		Log:        a.log,
 	})

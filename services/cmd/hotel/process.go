@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"portcullis/authserver/token"
@@ -37,6 +38,10 @@ type service interface {
 	Ready(ctx context.Context) error
 	Close() error
 }
+
+// worker is a service that works without being asked, until ctx ends; Run then
+// returns within seconds.
+type worker interface{ Run(ctx context.Context) }
 
 func (p *process) flags(command *cobra.Command, addr string) {
 	f := command.Flags()
@@ -81,10 +86,24 @@ func (p *process) run(command *cobra.Command, build func(context.Context, *parts
 	// not wait for it. None of it is needed to start.
 	go parts.warm(ctx)
 	go parts.revoked.Run(ctx)
+	if worker, ok := built.(worker); ok {
+		working, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() { defer close(ended); worker.Run(working) }()
+		// Before the database is closed: what is under way may end.
+		defer func() { stop(); <-ended }()
+	}
 
 	metrics := chassis.NewMetrics("hotel", events)
 	if err := parts.count(metrics); err != nil {
 		return err
+	}
+	if counted, ok := built.(interface {
+		Register(metrics prometheus.Registerer) error
+	}); ok {
+		if err := counted.Register(metrics); err != nil {
+			return err
+		}
 	}
 	return chassis.Run(ctx, chassis.Config{
 		Name:         p.name,

@@ -18,15 +18,16 @@ import (
 // the hotel: it has no client, no database, and asks nobody for a certificate.
 type outside struct {
 	addr, smtp, ops string
+	standIns        []*standIn
 	files           certs.Files
 	drainTimeout    time.Duration
 }
 
 func sandboxCommand() *cobra.Command {
-	o := &outside{}
+	o := &outside{standIns: standIns()}
 	command := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Stand-in for the world outside: takes mail, delivers none, shows it",
+		Short: "Stand-ins for the world outside: a mail sink with its inbox, partner hotels, a bank",
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return o.run(command) },
 	}
@@ -37,6 +38,10 @@ func sandboxCommand() *cobra.Command {
 	f.StringVar(&o.files.Cert, "cert", "certs/dev/sandbox.pem", "certificate of the inbox and of SMTP")
 	f.StringVar(&o.files.Key, "key", "certs/dev/sandbox.key", "the certificate's key")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 10*time.Second, "how long begun requests may take at the end")
+	o.standIns = append(o.standIns, bankStandIn(f))
+	for _, in := range o.standIns {
+		f.StringVar(&in.addr, in.flag, "", in.says)
+	}
 	return command
 }
 
@@ -62,16 +67,15 @@ func (o *outside) run(command *cobra.Command) (err error) {
 	go func() { _ = events.Run(context.WithoutCancel(command.Context())) }()
 	defer func() { err = errors.Join(err, events.Close()) }()
 
-	// Each half ends the other: a mail sink without an inbox is of no use.
-	ctx, cancel := context.WithCancel(command.Context())
-	defer cancel()
-	mail := make(chan error, 1)
-	go func() {
-		defer cancel()
-		mail <- built.Serve(ctx, listeners...)
-	}()
+	// Each part ends the others: a mail sink without an inbox is of no use.
+	all := newTogether(command.Context())
+	defer func() { err = errors.Join(err, all.end()) }()
+	all.start(func(ctx context.Context) error { return built.Serve(ctx, listeners...) })
+	for _, in := range o.standIns {
+		in.start(all, o.drainTimeout, identity.Server(), log, events)
+	}
 	log.Info("taking mail", "addr", o.smtp, "listening", listeners[0].Addr().String())
-	err = chassis.Run(ctx, chassis.Config{
+	return chassis.Run(all.ctx, chassis.Config{
 		Name:         "sandbox",
 		Addr:         o.addr,
 		Handler:      chassis.RequestLog(log, events)(built.Handler()),
@@ -81,6 +85,4 @@ func (o *outside) run(command *cobra.Command) (err error) {
 		DrainTimeout: o.drainTimeout,
 		Log:          log,
 	})
-	cancel()
-	return errors.Join(err, <-mail)
 }

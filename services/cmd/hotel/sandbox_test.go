@@ -108,6 +108,7 @@ func TestTheSandboxSaysWhyItCannotStart(t *testing.T) {
 		"no certificate":  {[]string{"--cert", "nowhere.pem"}, "nowhere.pem"},
 		"the port in use": {[]string{"--smtp", mail}, "--smtp"},
 		"an argument":     {[]string{"mail"}, "mail"},
+		"a partner's too": {[]string{"--smtp", "127.0.0.1:0", "--aurora", mail}, "--aurora"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			authority, err := certs.Dev(filepath.Join(t.TempDir(), "certs"), time.Now())

@@ -125,8 +125,9 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// start runs a service until stop, which returns its exit code and events.
-func (s *system) start(name string) (stop func() (code int, events string)) {
+// start runs a service with some more arguments until stop, which returns its
+// exit code and events.
+func (s *system) start(name string, more ...string) (stop func() (code int, events string)) {
 	s.t.Helper()
 	addresses := map[string]string{"search": s.search, "reservations": s.reservations}
 	neighbour := map[string]string{"search": "reservations", "reservations": "search"}[name]
@@ -136,6 +137,10 @@ func (s *system) start(name string) (stop func() (code int, events string)) {
 		"--issuer", s.issuer.URL, "--client-secret-file", filepath.Join(s.dir, name+".secret"),
 		"--" + neighbour, addresses[neighbour],
 	}
+	if name == "search" {
+		args = append(args, "--fresh", "0s", "--stale", "0s") // what was booked shows at once
+	}
+	args = append(args, more...)
 	ctx, cancel := context.WithCancel(context.Background())
 	var events bytes.Buffer
 	diagnostics := &output{serving: make(chan struct{})}

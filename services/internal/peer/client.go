@@ -38,6 +38,12 @@ type Credential interface {
 	Token(ctx context.Context) (string, error)
 }
 
+// Exchanger gives the token by which we speak to the peer for a caller, whose
+// own token is subject; token.Exchanger is one.
+type Exchanger interface {
+	Token(ctx context.Context, subject string) (string, error)
+}
+
 // Config says whom to call and how.
 type Config struct {
 	// Name is the peer's name in logs and errors.
@@ -48,6 +54,8 @@ type Config struct {
 	TLS *tls.Config
 	// Credential gives tokens whose only audience is the peer.
 	Credential Credential
+	// Exchange is needed for calls that have a Subject.
+	Exchange Exchanger
 	// Timeout bounds one call with all its attempts; 2 s when zero. A shorter
 	// deadline of the context wins.
 	Timeout time.Duration
@@ -95,13 +103,18 @@ type Call struct {
 	// nil. Fields of the answer that Out does not know are ignored: contracts
 	// grow.
 	In, Out any
+	// Subject is the token of the caller for whom the call is made: the peer sees
+	// the caller as its subject and us as the actor. Empty calls for ourselves.
+	Subject string
+	// Key is sent as Idempotency-Key; with one, the call may be repeated.
+	Key string
 	// Repeatable says that sending the call twice does what sending it once
 	// does, whatever the method. GET, HEAD, PUT and DELETE are so anyway.
 	Repeatable bool
 }
 
 // Do makes the call. Its error is a *Refusal when the peer understood and said
-// no (404, 409, 422), else a *problem.Problem ready for our own caller:
+// no (402, 404, 409, 422), else a *problem.Problem ready for our own caller:
 // unavailable with Retry-After when the peer (or its token) cannot be had
 // now, bad_gateway when it answers nonsense, client_closed_request when our
 // caller has gone.
@@ -121,7 +134,7 @@ func (c *Client) do(ctx context.Context, call Call) error {
 		return err
 	}
 	client := c.once
-	if call.Repeatable || idempotent(call.Method) {
+	if call.Repeatable || call.Key != "" || idempotent(call.Method) {
 		client = c.again
 	}
 	resp, err := client.Do(request)
@@ -149,15 +162,15 @@ func (c *Client) request(ctx context.Context, call Call) (*retryablehttp.Request
 	if err != nil {
 		return nil, problem.New(problem.Internal, "").Because(err)
 	}
-	bearer, err := c.config.Credential.Token(ctx)
+	bearer, err := c.bearer(ctx, call.Subject)
 	if err != nil {
-		if p, ok := errors.AsType[*problem.Problem](err); ok {
-			return nil, p
-		}
-		return nil, c.unavailable(err)
+		return nil, c.refusedToken(err)
 	}
 	request.Header.Set("Authorization", "Bearer "+bearer)
 	request.Header.Set("Accept", "application/json, application/problem+json")
+	if call.Key != "" {
+		request.Header.Set("Idempotency-Key", call.Key)
+	}
 	if call.In != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -167,6 +180,24 @@ func (c *Client) request(ctx context.Context, call Call) (*retryablehttp.Request
 		}
 	}
 	return request, nil
+}
+
+// refusedToken is the problem for a token that could not be had.
+func (c *Client) refusedToken(err error) *problem.Problem {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return p
+	}
+	return c.unavailable(err)
+}
+
+func (c *Client) bearer(ctx context.Context, subject string) (string, error) {
+	if subject == "" {
+		return c.config.Credential.Token(ctx)
+	}
+	if c.config.Exchange == nil {
+		return "", problem.New(problem.Internal, "").Because(fmt.Errorf("%s cannot be called for somebody: there is no exchange", c.config.Name))
+	}
+	return c.config.Exchange.Token(ctx, subject)
 }
 
 // answer turns the peer's response into Out or an error.
@@ -180,7 +211,7 @@ func (c *Client) answer(resp *http.Response, out any) error {
 		p = problem.New(problem.ForStatus(resp.StatusCode), "").Because(err)
 	}
 	switch {
-	case err == nil && (resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusUnprocessableEntity):
+	case err == nil && isRefusal(resp.StatusCode):
 		return &Refusal{Peer: c.config.Name, Problem: p}
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
 		return c.busy(resp, p)
@@ -189,6 +220,15 @@ func (c *Client) answer(resp *http.Response, out any) error {
 	// our caller's, who must not be told to sign in again.
 	return problem.New(problem.BadGateway, "").
 		Because(fmt.Errorf("%s answered %d: %w", c.config.Name, resp.StatusCode, p))
+}
+
+// isRefusal tells whether the peer understood and said no.
+func isRefusal(status int) bool {
+	switch status {
+	case http.StatusPaymentRequired, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
 }
 
 func (c *Client) decode(resp *http.Response, out any) error {

@@ -72,7 +72,8 @@ func open(path string, connections int, extra string) (*sql.DB, error) {
 		return nil, err
 	}
 	// synchronous FULL: an answer that was given survives a power cut.
-	dsn := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&%s",
+	// secure_delete: what was deleted is overwritten and not only unlinked.
+	dsn := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&%s",
 		(&url.URL{Path: absolute}).EscapedPath(), busyTimeout.Milliseconds(), extra)
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -99,6 +100,21 @@ func (s *Store) Write(ctx context.Context, do func(*sql.Tx) error) error {
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit a write: %w", err)
+	}
+	return nil
+}
+
+// Scrub empties the write-ahead log, which holds what was deleted until it is
+// written over: for the moment after somebody was to be forgotten. A reader that
+// stays in the way is an error, since what was deleted is then still there.
+func (s *Store) Scrub(ctx context.Context) error {
+	var busy, frames, moved int
+	err := s.write.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	if err == nil && busy != 0 {
+		err = errors.New("somebody reads an older state of the database")
+	}
+	if err != nil {
+		return fmt.Errorf("empty the write-ahead log: %w", err)
 	}
 	return nil
 }

@@ -182,3 +182,51 @@ func TestAFileThatIsNoDatabaseIsRefused(t *testing.T) {
 		t.Error("opened")
 	}
 }
+
+func TestWhatWasDeletedIsInNoFileAnyMore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := open(t, path, "CREATE TABLE names (name TEXT)")
+	for _, do := range []string{"INSERT INTO names VALUES ('ada lovelace')", "DELETE FROM names"} {
+		if err := s.Write(t.Context(), func(tx *sql.Tx) error { _, err := tx.ExecContext(t.Context(), do); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Scrub(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		if raw, err := os.ReadFile(f); err != nil || strings.Contains(string(raw), "lovelace") {
+			t.Errorf("%s still has it (%v)", filepath.Base(f), err)
+		}
+	}
+}
+
+func TestAReaderInTheWayOfAScrubIsTold(t *testing.T) {
+	t.Parallel() // it waits for as long as SQLite waits
+	s := open(t, filepath.Join(t.TempDir(), "a.db"), counter)
+	reader, err := s.Read().BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Rollback() }()
+	var n int
+	if err := reader.QueryRowContext(t.Context(), "SELECT n FROM counter").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "UPDATE counter SET n = 1")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Scrub(t.Context()); err == nil {
+		t.Error("the log was said to be empty while a reader needs it")
+	}
+	if err := errors.Join(reader.Rollback(), s.Scrub(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
