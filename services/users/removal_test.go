@@ -129,7 +129,7 @@ func TestARemovalHasEveryServiceForgetAndTheAccountLast(t *testing.T) {
 		t.Errorf("a new profile: %d", a.StatusCode)
 	}
 	w.stop()
-	w.traceless("ada@guest.test", "Lovelace", "quiet room", "4242")
+	w.traceless("ada@guest.test", "Lovelace", "quiet room", `"4242"`)
 }
 
 // traceless wants none of the texts in any file of the database.
