@@ -188,7 +188,7 @@ func (s service) openEndpoints(ctx context.Context, p *parts, subjects *subjects
 	return nil
 }
 
-// ready says whether the service can do its work.
+// ready reports whether the service can do its work.
 func (p *parts) ready(ctx context.Context) error {
 	if p.ring.Signer() == nil {
 		return errors.New("there is no key to sign with")

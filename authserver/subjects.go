@@ -78,7 +78,7 @@ func (s *subjects) Verify(ctx context.Context, raw string, now time.Time) (*toke
 	return p, err
 }
 
-// ours tells whether a subject can only be a person or a client of ours.
+// ours reports whether a subject can only be a person or a client of ours.
 func (t *trusted) ours(subject string) bool {
 	if strings.HasPrefix(subject, accounts.SubjectPrefix) {
 		return true

@@ -150,7 +150,7 @@ func create(dir string, now time.Time) (*Authority, error) {
 	return load(dir)
 }
 
-// signed tells whether the authority's own key signed cert.
+// signed reports whether the authority's own key signed cert.
 func (a *Authority) signed(cert *x509.Certificate) bool {
 	return bytes.Equal(cert.RawIssuer, a.cert.RawSubject) && cert.CheckSignatureFrom(a.cert) == nil
 }

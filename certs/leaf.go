@@ -41,7 +41,7 @@ func (a *Authority) Leaf(name string, now time.Time) (Files, error) {
 	return files, nil
 }
 
-// current tells whether the leaf in files can stay as it is.
+// current reports whether the leaf in files can stay as it is.
 func (a *Authority) current(files Files, name string, now time.Time) bool {
 	certPEM, err := os.ReadFile(files.Cert)
 	if err != nil {

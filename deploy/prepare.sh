@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Makes sure that what the tests need is here: installs it on Debian where it
 # may, and otherwise names exactly what is missing and fails. Nothing that it
-# installs runs as a service: of Apache it takes the program alone.
+# installs runs as a service: of Apache it takes the program alone, and Debian is
+# told to start none of the others. With the argument "nightly" it also looks for
+# what only `make nightly` needs.
 set -euo pipefail
+suite=${1-}
 
 want=$(sed -n 's/^go //p' "$(dirname "$0")/../go.mod")
 if ! command -v go >/dev/null; then
@@ -13,6 +16,7 @@ fi
 # The foreign verifier is a module of Apache, and the foreign client is that of
 # the system's own Python, which a version manager may hide.
 apache=/usr/sbin/apache2
+nginx=/usr/sbin/nginx haproxy=/usr/sbin/haproxy
 apache_oauth2=/usr/lib/apache2/modules/mod_oauth2.so
 python=/usr/bin/python3
 python_has() { [ -x $python ] && $python -I -c 'import importlib.util as u, sys; sys.exit(u.find_spec(sys.argv[1]) is None)' "$1"; }
@@ -33,6 +37,12 @@ lack() {
   command -v systemd-analyze >/dev/null || echo systemd # units are judged; nothing of it runs
   [ -x $apache ] || echo apache2-bin # foreign verifier in C
   [ -e $apache_oauth2 ] || echo libapache2-mod-oauth2
+  [ -x $nginx ] || echo nginx # services that read requests in ways of their own
+  [ -x $haproxy ] || echo haproxy
+  if [ "$suite" = nightly ]; then
+    command -v sslscan >/dev/null || echo sslscan           # judges what TLS is spoken
+    command -v slowhttptest >/dev/null || echo slowhttptest # attacks slowly
+  fi
 }
 
 read -ra missing <<<"$(lack | tr '\n' ' ')"
@@ -50,6 +60,12 @@ if [ ${#missing[@]} -gt 0 ]; then
     as_root=(sudo)
   fi
   echo "installing: ${missing[*]}"
+  ask=/usr/sbin/policy-rc.d # Debian asks it before it starts what it has installed
+  if [ ! -e $ask ]; then
+    trap '"${as_root[@]}" rm -f $ask' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $ask >/dev/null
+    "${as_root[@]}" chmod 755 $ask
+  fi
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
   read -ra missing <<<"$(lack | tr '\n' ' ')"

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +45,7 @@ func checkCommand(stdout, stderr io.Writer) *cobra.Command {
 		Long: "Check loads, validates and compiles the policy files in DIR as serve would, and prints every mistake at\n" +
 			"once, each with its place and how to mend it. Then it tells what is worth knowing: exemptions that end\n" +
 			"within 30 days or have ended, stages left out, what is in shadow, rules and definitions without effect.\n\n" +
-			"What only the gateway's machine has it does not look for: the files of ca: and of ${file:PATH}.\n\n" +
+			"What only the gateway's machine has it does not look for: the files of ca:, key: and ${file:PATH}.\n\n" +
 			"It exits 1 when there is a mistake. With --ci an exemption past its day is one: it still holds in a running\n" +
 			"gateway, which a date never changes, but it does not pass a review.",
 		Example: "  gateway check policies\n" +
@@ -161,8 +164,18 @@ func offline() (*compile.Compiler, error) {
 		IssuerHTTP: func(string) (*http.Client, error) { return &http.Client{Transport: unreachable{}}, nil },
 		Credential: func(upstream.Kind, string) (upstream.Credential, error) { return unreachable{}, nil },
 		Secret:     func(string) (string, error) { return "check-reads-no-secret", nil },
+		ClientKey:  anyKey,
 		Follow:     func(compile.Feed) (*token.Revocations, error) { return nil, nil },
 	})
+}
+
+// anyKey stands for a private key that only the running gateway has.
+func anyKey(string) (*token.ClientKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return token.NewClientKey(key)
 }
 
 var errOffline = errors.New("check reaches nobody")

@@ -42,7 +42,7 @@ func helpCommand(stdout io.Writer) *cobra.Command {
 	}
 }
 
-// isCode tells whether a word looks like the code of a mistake: P005.
+// isCode reports whether a word looks like the code of a mistake: P005.
 func isCode(word string) bool {
 	return len(word) == 4 && strings.Trim(word[:1], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" && strings.Trim(word[1:], "0123456789") == ""
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portcullis/authserver/token"
 	"portcullis/certs"
 	"portcullis/gateway/internal/compile"
 	"portcullis/gateway/internal/edge"
@@ -47,8 +48,8 @@ func newCompiler(id identity, metrics prometheus.Registerer, log *slog.Logger) (
 		return nil, nil, err
 	}
 	compiler, err := compile.New(compile.Config{
-		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, Shadow: meters.Shadow, Forget: forget(meters), IssuerHTTP: certs.IssuerClient,
-		UpstreamTLS: client, UpstreamMetrics: upstreamMetrics, Credential: tokens.credential, Follow: tokens.follow, Secret: readSecret, Log: log,
+		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, Shadow: meters.Shadow, Forget: forget(meters), IssuerHTTP: certs.IssuerClient, Authorities: certs.Authorities,
+		UpstreamTLS: client, UpstreamMetrics: upstreamMetrics, Credential: tokens.credential, Follow: tokens.follow, Secret: readSecret, ClientKey: token.ReadClientKey, Log: log,
 	})
 	return compiler, meters, err
 }

@@ -15,10 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"portcullis/certs"
 	"portcullis/gateway/internal/compile"
 	"portcullis/gateway/internal/control"
 	"portcullis/gateway/internal/edge"
+	"portcullis/gateway/internal/framing"
+	"portcullis/gateway/internal/listen"
 	"portcullis/gateway/internal/ops"
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/recent"
@@ -36,11 +37,12 @@ const eventBuffer = 1 << 20
 type serving struct {
 	addr, http               string
 	ops, policies            string
-	cert, key                string
+	certs, keys              []string
 	drainDelay, drainTimeout time.Duration
-	connections              int
+	bounds                   bounds
 	control, skipTests       string
 	recent                   int
+	readAhead                bool
 	identity
 }
 
@@ -51,7 +53,10 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 		Short: "Serve the policies of a folder",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.identity.cert, s.identity.key = s.cert, s.key
+			if len(s.certs) != len(s.keys) {
+				return fmt.Errorf("--cert is given %d times and --key %d times: they go in pairs", len(s.certs), len(s.keys))
+			}
+			s.identity.cert, s.identity.key = s.certs[0], s.keys[0]
 			if cmd.Flags().Changed("skip-tests") {
 				if err := control.CheckReason(s.skipTests); err != nil {
 					return fmt.Errorf("--skip-tests: %w", err)
@@ -65,8 +70,8 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&s.http, "http", "", "address of plain HTTP, which is answered only with redirects to https; default: none")
 	f.StringVar(&s.ops, "ops", "localhost:9901", "private address of /healthz /readyz /metrics /status")
 	f.StringVar(&s.policies, "policies", "policies", "folder of policy files")
-	f.StringVar(&s.cert, "cert", "", "certificate shown to clients, and to upstreams that ask for one (PEM)")
-	f.StringVar(&s.key, "key", "", "key of the certificate (PEM)")
+	f.StringArrayVar(&s.certs, "cert", nil, "certificate shown to clients, and to upstreams that ask for one (PEM); again, with a --key each, for other names: the first is shown to whoever asks for none of them")
+	f.StringArrayVar(&s.keys, "key", nil, "key of the certificate (PEM)")
 	f.StringVar(&s.ca, "ca", "", "authorities trusted for upstreams and the token service (PEM); default: the system's")
 	f.StringVar(&s.tokenURL, "token-url", "", "token endpoint for the gateway's own credentials")
 	f.StringVar(&s.clientID, "client-id", "", "the gateway's client id at the token service")
@@ -77,7 +82,8 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&s.control, "control", "", "socket of gateway reload, explain and decisions, for this user only; default: none")
 	f.IntVar(&s.recent, "recent", 4096, "how many requests are remembered for gateway explain, at most 4 KiB each; 0 for none")
 	f.StringVar(&s.skipTests, "skip-tests", "", "start without running the policies' own tests, for this reason: for emergencies, and seen in /status")
-	f.IntVar(&s.connections, "connections", 0, "most client connections at once; default: 4096")
+	f.BoolVar(&s.readAhead, "read-ahead", false, "notice clients that leave by reading ahead for each request, as net/http does by itself; costs more than to look after those that wait, the default")
+	s.bounds.flags(f)
 	for _, name := range []string{"cert", "key"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // the flag was defined above
@@ -98,6 +104,7 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(log) // net/http's transport speaks through the standard logger
 	started := time.Now()
+	collectLazily(log)
 
 	events := chassis.NewEventWriter(stdout, eventBuffer)
 	registry := chassis.NewMetrics("portcullis", events)
@@ -125,7 +132,7 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		return fmt.Errorf("the policies in %q cannot be served; nothing was started", s.policies)
 	}
-	identity, err := certs.NewServer(certs.ServerConfig{Files: certs.Files{Cert: s.cert, Key: s.key}, Log: log})
+	acceptor, err := s.acceptor(current, registry, log)
 	if err != nil {
 		return err
 	}
@@ -137,7 +144,7 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handler, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meters.Route("none"), Log: log, Observe: observe})
+	handler, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meters.Route("none"), Log: log, Observe: observe, BodyRate: s.bounds.bodyRate, Streams: s.bounds.streams})
 	if err != nil {
 		return err
 	}
@@ -152,19 +159,25 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	go s.watch(ctx, before, hangup, reloader, log)
 	return chassis.Run(ctx, chassis.Config{
-		Name: "gateway", Addr: s.addr, Handler: handler, TLS: identity.Server("h2", "http/1.1"),
+		Name: "gateway", Addr: s.addr, Handler: handler, Accept: acceptor.Listen,
 		Plain: s.http, PlainHandler: upgrader,
-		Ops: s.ops, Metrics: registry, OpsHandler: status(current, reloader, started),
+		Ops: s.ops, Metrics: registry, OpsHandler: status(current, reloader, acceptor, started),
 		Ready: func(context.Context) error {
 			if current.Load() == nil {
 				return errors.New("no policy is loaded")
 			}
 			return nil
 		},
-		DrainDelay: s.drainDelay, DrainTimeout: s.drainTimeout, Log: log, Limits: chassis.Limits{Connections: s.connections},
+		DrainDelay: s.drainDelay, DrainTimeout: s.drainTimeout, Log: log, Limits: s.bounds.limits(),
 		// Or net/http would answer "OPTIONS *" itself, past hosts, events and
 		// request ids.
-		Tune: func(server *http.Server) { server.DisableGeneralOptionsHandler = true },
+		Tune: func(server *http.Server) {
+			server.DisableGeneralOptionsHandler = true
+			server.ConnState = acceptor.ConnState
+			if !s.readAhead {
+				server.ConnContext = framing.Watch
+			}
+		},
 	})
 }
 
@@ -216,11 +229,12 @@ func (s serving) watch(ctx context.Context, before [32]byte, hangup <-chan os.Si
 }
 
 // status is the read-only page of the ops port.
-func status(current *pipeline.Current, r *reload.Reloader, started time.Time) http.Handler {
+func status(current *pipeline.Current, r *reload.Reloader, a *listen.Acceptor, started time.Time) http.Handler {
 	return ops.New(ops.Config{
 		Current: current, Started: started,
 		Upstreams: func() any { return compile.Upstreams(current.Load()) },
 		Issuers:   func() any { return compile.Issuers(current.Load()) },
 		Reload:    func() any { return r.Status() },
+		TLS:       func() any { return a.Status() },
 	})
 }

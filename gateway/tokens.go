@@ -54,7 +54,7 @@ func (id identity) tokens(client *tls.Config, log *slog.Logger) (*tokens, error)
 // issuer is the token service as its tokens name it.
 func (t *tokens) issuer() string { return strings.TrimSuffix(t.tokenURL, "/token") }
 
-// known tells whether the flags say who the gateway is at the token service.
+// known reports whether the flags say who the gateway is at the token service.
 func (t *tokens) known() error {
 	switch {
 	case t.tokenURL == "" || t.clientID == "" || t.secretFile == "" && t.key == nil:

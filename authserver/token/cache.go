@@ -17,8 +17,10 @@ type cache struct{ table[cached] }
 type cached struct {
 	principal *Principal
 	issuer    *Issuer
-	// generation of the issuer's keys that verified the token.
+	// generation of the issuer's keys that verified the token; keyless tokens have
+	// none: the issuer was asked.
 	generation uint64
+	keyless    bool
 	// from is the nanosecond of Unix time from which a new verification would
 	// find the same.
 	from int64
@@ -36,10 +38,26 @@ func (c *cache) get(key *digest, now time.Time) *cached {
 	if at := now.UnixNano(); at < e.value.from || at >= e.until {
 		return nil
 	}
-	if keys := e.value.issuer.fresh(now); keys == nil || keys.generation != e.value.generation {
-		return nil
+	if !e.value.keyless {
+		if keys := e.value.issuer.fresh(now); keys == nil || keys.generation != e.value.generation {
+			return nil
+		}
 	}
+	e.use()
 	return &e.value
+}
+
+// keep remembers a verified token; nothing else ever enters the cache.
+func (c *cache) keep(e *entry[cached], now time.Time) {
+	p := e.value.principal
+	e.subject, e.client = c.of(p.Issuer, p.Subject), c.of(p.Issuer, p.Client)
+	c.put(e, now.UnixNano())
+}
+
+// stranger reports whether a token was not known to be good until a moment ago.
+func (c *cache) stranger(key *digest, now time.Time) bool {
+	e := c.find(key)
+	return e == nil || !now.Before(e.value.principal.Expires)
 }
 
 // admit is the last look before a verified token passes: whether it has been

@@ -54,12 +54,12 @@ func TestAFullCacheStaysBoundedAndRight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := token.NewVerifier(token.VerifierConfig{Issuers: []*token.Issuer{keys}, CacheEntries: 4})
+	verifier, err := token.NewVerifier(token.VerifierConfig{Issuers: []*token.Issuer{keys}, CacheEntries: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
 	raws := map[string]string{}
-	for _, sub := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
+	for _, sub := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"} {
 		raws[sub] = issuer.Mint(claims{"sub": sub})
 	}
 	for range 3 {
@@ -70,7 +70,7 @@ func TestAFullCacheStaysBoundedAndRight(t *testing.T) {
 			}
 		}
 	}
-	if n := verifier.Cached(); n != 4 {
-		t.Errorf("%d tokens are remembered, not 4", n)
+	if n := verifier.Cached(); n != 8 {
+		t.Errorf("%d tokens are remembered, not 8", n)
 	}
 }

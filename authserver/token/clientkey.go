@@ -30,7 +30,10 @@ const (
 
 // ClientKey is the private key by which a client proves who it is
 // (private_key_jwt, RFC 7523). It is safe for concurrent use.
-type ClientKey struct{ signer jose.Signer }
+type ClientKey struct {
+	signer jose.Signer
+	id     string
+}
 
 // ReadClientKey reads the key that file holds as PKCS #8 in PEM. No error holds
 // any of the file's text.
@@ -74,8 +77,11 @@ func NewClientKey(signer crypto.Signer) (*ClientKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign with a client's key: %w", err)
 	}
-	return &ClientKey{made}, nil
+	return &ClientKey{made, public.id}, nil
 }
+
+// ID is the public key's RFC 7638 thumbprint, the kid of its assertions.
+func (k *ClientKey) ID() string { return k.id }
 
 // Assertion proves to issuer (its URL) that whoever sends it is clientID. It is
 // good once, for a minute: make one for each request.

@@ -125,7 +125,7 @@ func (e *endpoint) ask(ctx context.Context, params url.Values, scopes []string) 
 	return issued{token.AccessToken, kind, asked, life}, nil
 }
 
-// isBearer tells whether s can stand in an Authorization field (RFC 6750 2.1).
+// isBearer reports whether s can stand in an Authorization field (RFC 6750 2.1).
 func isBearer(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == ',' || c == '"' {

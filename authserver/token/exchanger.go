@@ -99,6 +99,7 @@ func (e *Exchanger) Token(ctx context.Context, subject string) (string, error) {
 	}
 	key := e.known.key(subject)
 	if known := e.known.find(&key); known != nil && e.cfg.Now().UnixNano() < known.until {
+		known.use()
 		return known.value.token, e.denial(known.value.err)
 	}
 	x, err := e.start(key, subject)
@@ -158,7 +159,7 @@ func (e *Exchanger) fly(x *exchange, key digest, subject string) {
 	if err != nil {
 		until = e.cfg.Now().Add(unasked)
 	}
-	e.known.put(&entry[exchanged]{digest: key, until: until.UnixNano(), value: x.found})
+	e.known.put(&entry[exchanged]{digest: key, until: until.UnixNano(), value: x.found}, e.cfg.Now().UnixNano())
 
 	e.mu.Lock()
 	delete(e.underWay, key)

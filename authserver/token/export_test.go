@@ -3,6 +3,7 @@ package token
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Cached counts the entries of the cache, for tests of its bound.
@@ -63,4 +64,36 @@ func (r *refresher) settle() {
 	if f != nil {
 		<-f.done
 	}
+}
+
+// ReadAnswer reports whether an answer of an introspection endpoint says active.
+func ReadAnswer(data []byte) (active bool, err error) {
+	answer, err := readAnswer(data)
+	return answer != nil, err
+}
+
+// Keep remembers raw as a token of p's that the verifier's one issuer made.
+func (v *Verifier) Keep(raw string, p *Principal, now time.Time) {
+	for _, issuer := range v.issuers {
+		v.cache.keep(&entry[cached]{
+			digest: v.cache.key(raw), until: now.Add(maxCached).UnixNano(),
+			value: cached{principal: p, issuer: issuer, generation: issuer.set.Load().generation},
+		}, now)
+	}
+}
+
+// Cache reports whether raw is remembered, as a request that carries it would find.
+func (v *Verifier) Cache(raw string, now time.Time) bool {
+	key := v.cache.key(raw)
+	return v.cache.get(&key, now) != nil
+}
+
+// Inquiry is how introspection stands.
+func (v *Verifier) Inquiry() *IntrospectionStatus { return v.opaque.Introspection() }
+
+// Residue is what stands in the buffer that tokens are hashed in.
+func (v *Verifier) Residue() []byte {
+	buffer := v.cache.buffers.Get().(*[]byte)
+	defer v.cache.buffers.Put(buffer)
+	return (*buffer)[:cap(*buffer)]
 }

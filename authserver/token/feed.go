@@ -87,7 +87,7 @@ func (r *Revocations) ended(err error, failures int) {
 	r.cfg.Log.Warn("an issuer's revocations cannot be followed", "url", r.cfg.URL, "error", clip(err))
 }
 
-// follow is one connection, or one spell of reading the list. It tells whether
+// follow is one connection, or one spell of reading the list. It reports whether
 // anything was heard, and why it ended.
 func (r *Revocations) follow(ctx context.Context) (news bool, err error) {
 	news, err = r.stream(ctx)

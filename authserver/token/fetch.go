@@ -97,20 +97,27 @@ func (f *fetcher) fetch(ctx context.Context) (verifyKeys, time.Duration, error) 
 // discover asks the issuer where its keys are (OpenID Connect Discovery 4). The
 // document must name the issuer we asked, or a stranger's keys would be ours.
 func (f *fetcher) discover(ctx context.Context) error {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, f.client), f.issuer)
-	if err != nil {
-		return fmt.Errorf("discover issuer %s: %s", f.issuer, clip(err))
-	}
 	var document struct {
 		JWKS string `json:"jwks_uri"`
 	}
-	if err := provider.Claims(&document); err != nil {
-		return fmt.Errorf("discover issuer %s: %s", f.issuer, clip(err))
+	if err := discover(ctx, f.client, f.issuer, &document); err != nil {
+		return err
 	}
 	if err := checkURL(document.JWKS); err != nil {
 		return fmt.Errorf("discover issuer %s: jwks_uri %w", f.issuer, err)
 	}
 	f.found = document.JWKS
+	return nil
+}
+
+func discover(ctx context.Context, client *http.Client, issuer string, document any) error {
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, client), issuer)
+	if err != nil {
+		return fmt.Errorf("discover issuer %s: %s", issuer, clip(err))
+	}
+	if err := provider.Claims(document); err != nil {
+		return fmt.Errorf("discover issuer %s: %s", issuer, clip(err))
+	}
 	return nil
 }
 

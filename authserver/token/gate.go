@@ -143,7 +143,7 @@ func (m members) folds(ours ...string) error {
 	return nil
 }
 
-// is tells whether the header's typ is one of types. Media types have no case
+// is reports whether the header's typ is one of types. Media types have no case
 // (RFC 2045 5.1); application/ may be left out (RFC 7515 4.1.9). No typ is the
 // empty one.
 func (e envelope) is(types ...string) bool {

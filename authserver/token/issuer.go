@@ -37,7 +37,15 @@ const (
 	maxStale = time.Hour
 	// patience is how long a request waits for keys that are not there.
 	patience = 2 * time.Second
+	// strangersWait is how many requests wait at once for a key that the issuer
+	// may have made this moment: enough for the honest first users of a new key,
+	// and all that a storm of made-up key ids can hold. newcomersWait is how
+	// many wait for the issuer's first keys, without which nobody passes.
+	strangersWait = 16
+	newcomersWait = 1024
 )
+
+var errCrowded = errors.New("a fetch is under way, and enough requests wait for it")
 
 // IssuerConfig is someone whose tokens are accepted, and on which terms.
 type IssuerConfig struct {
@@ -78,6 +86,8 @@ type IssuerConfig struct {
 	Claims map[string]ClaimType
 	// Lifetime is the longest exp-iat accepted; default one hour.
 	Lifetime time.Duration
+	// Introspection, if set, asks the issuer about tokens that only it can read.
+	Introspection *IntrospectionConfig
 	// HTTP gives the transport (proxy, CA) for the issuer's keys; nil is the
 	// system's. Its redirects and timeouts do not count.
 	HTTP *http.Client
@@ -94,6 +104,9 @@ type Issuer struct {
 	fetch func(context.Context) (keys verifyKeys, fresh time.Duration, err error)
 	keys  refresher
 	now   func() time.Time
+
+	introspection *introspector // nil: none
+	waiting       atomic.Int32
 
 	set atomic.Pointer[keyState]
 	// refreshAt is when the keys should be fetched again, in nanoseconds of
@@ -121,13 +134,19 @@ func NewIssuer(cfg IssuerConfig) (*Issuer, error) {
 		i.fetch, rest = newFetcher(cfg.URL, cfg.JWKS, cfg.HTTP).fetch, coolDown
 	}
 	i.keys = refresher{run: i.load, timeout: fetchTimeout, now: cfg.Now, gap: func(failures int) time.Duration {
-		if failures == 0 {
+		if failures == 0 || rest > 0 && i.fresh(i.now()) != nil {
 			return rest
 		}
 		// An issuer that starts after us is found within a second or two; one
 		// that stays away is asked no more often than a healthy one.
 		return backoff(failures, coolDown)
 	}}
+	if cfg.Introspection != nil {
+		var err error
+		if i.introspection, err = newIntrospector(cfg); err != nil {
+			return nil, fmt.Errorf("issuer %q: %w", cfg.Name, err)
+		}
+	}
 	return i, nil
 }
 
@@ -287,7 +306,7 @@ func (i *Issuer) fresh(now time.Time) *keyState {
 
 // key finds the key for kid, and the generation it is of. It waits for a fetch
 // only when it has to: when there are no usable keys, or when kid is new and the
-// cool-down over.
+// cool-down over, and then beside a few others at most.
 func (i *Issuer) key(ctx context.Context, kid string) (verifyKey, uint64, error) {
 	if set := i.fresh(i.now()); set != nil {
 		i.refreshIfDue(i.now())
@@ -295,7 +314,7 @@ func (i *Issuer) key(ctx context.Context, kid string) (verifyKey, uint64, error)
 			return key, set.generation, nil
 		}
 	}
-	waited := i.keys.start().wait(ctx, patience)
+	waited := i.await(ctx, i.keys.start())
 	set := i.fresh(i.now())
 	if set != nil {
 		if key, found := set.keys[kid]; found {
@@ -313,6 +332,23 @@ func (i *Issuer) key(ctx context.Context, kid string) (verifyKey, uint64, error)
 			With("Retry-After", seconds(retry))
 	}
 	return verifyKey{}, 0, fmt.Errorf("issuer %q has no key %q", i.cfg.Name, kid)
+}
+
+// await waits for a fetch, unless enough others do. Whoever has a key that is
+// known never comes here.
+func (i *Issuer) await(ctx context.Context, f *flight) error {
+	if f == nil {
+		return nil
+	}
+	most := int32(newcomersWait)
+	if i.fresh(i.now()) != nil {
+		most = strangersWait
+	}
+	defer i.waiting.Add(-1)
+	if i.waiting.Add(1) > most {
+		return errCrowded
+	}
+	return f.wait(ctx, patience)
 }
 
 // seconds writes a wait for a Retry-After field: whole seconds, at least one.

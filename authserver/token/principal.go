@@ -1,6 +1,7 @@
 package token
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -56,4 +57,14 @@ func (p *Principal) Has(scope string) bool {
 func (p *Principal) Claim(name string) (value any, present bool) {
 	value, present = p.Claims[name]
 	return value, present
+}
+
+// narrow takes from p, which nobody else has yet, the scopes that the issuer does
+// not grant any more. An issuer that says it is someone else's is not believed.
+func (p *Principal) narrow(now *Principal) error {
+	if p.Subject != now.Subject || p.Client != now.Client {
+		return errors.New("the issuer says that the token is another's than it says itself")
+	}
+	p.Scopes = slices.DeleteFunc(p.Scopes, func(s string) bool { return !now.Has(s) })
+	return nil
 }

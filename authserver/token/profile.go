@@ -11,20 +11,20 @@ var errExpired = errors.New("the token has expired")
 
 // read turns claims into a principal, by the issuer's profile. from is the
 // time from which the token is good, skew not yet taken off.
-func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, err error) {
-	p = &Principal{Issuer: i.cfg.Name}
+func (cfg *IssuerConfig) read(c members, now time.Time) (p *Principal, from time.Time, err error) {
+	p = &Principal{Issuer: cfg.Name}
 	if p.Audience, err = c.texts("aud", maxAudiences); err != nil {
 		return nil, from, err
 	}
-	if !i.cfg.DangerouslyAnyAudience && !slices.Contains(p.Audience, i.cfg.Audience) {
-		return nil, from, fmt.Errorf("aud %q is not for %q", p.Audience, i.cfg.Audience)
+	if !cfg.DangerouslyAnyAudience && !slices.Contains(p.Audience, cfg.Audience) {
+		return nil, from, fmt.Errorf("aud %q is not for %q", p.Audience, cfg.Audience)
 	}
-	if from, err = i.window(p, c, now); err != nil {
+	if from, err = cfg.window(p, c, now); err != nil {
 		return nil, from, err
 	}
-	for name, want := range i.cfg.Require {
+	for name, want := range cfg.Require {
 		if got, ok := c[name].(string); !ok || got != want {
-			return nil, from, fmt.Errorf("claim %s is not %q as issuer %q requires", name, want, i.cfg.Name)
+			return nil, from, fmt.Errorf("claim %s is not %q as issuer %q requires", name, want, cfg.Name)
 		}
 	}
 	if _, bound := c["cnf"]; bound {
@@ -35,15 +35,15 @@ func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, e
 	if p.Subject, err = c.text("sub"); err != nil {
 		return nil, from, err
 	}
-	if p.Client, err = c.text(i.cfg.ClientClaim); err != nil {
+	if p.Client, err = c.text(cfg.ClientClaim); err != nil {
 		return nil, from, err
 	}
-	if _, present := c["jti"]; present || i.cfg.Profile == RFC9068 {
+	if _, present := c["jti"]; present || cfg.Profile == RFC9068 {
 		if p.TokenID, err = c.text("jti"); err != nil {
 			return nil, from, err
 		}
 	}
-	if p.Scopes, err = c.scopes(i.cfg.ScopeClaim, i.cfg.Profile == JWT); err != nil {
+	if p.Scopes, err = c.scopes(cfg.ScopeClaim, cfg.Profile == JWT); err != nil {
 		return nil, from, err
 	}
 	if p.Actors, err = c.actors(); err != nil {
@@ -61,7 +61,7 @@ func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, e
 	if p.AuthTime, _, err = c.when("auth_time"); err != nil {
 		return nil, from, err
 	}
-	if p.Claims, err = c.declared(i.cfg.Claims); err != nil {
+	if p.Claims, err = c.declared(cfg.Claims); err != nil {
 		return nil, from, err
 	}
 	return p, from, nil
@@ -69,7 +69,7 @@ func (i *Issuer) read(c members, now time.Time) (p *Principal, from time.Time, e
 
 // window checks the times of a token and notes them in p; from is the time from
 // which it is good. All comparisons with now forgive skew.
-func (i *Issuer) window(p *Principal, c members, now time.Time) (from time.Time, err error) {
+func (cfg *IssuerConfig) window(p *Principal, c members, now time.Time) (from time.Time, err error) {
 	expires, hasExpires, err := c.when("exp")
 	if err != nil {
 		return from, err
@@ -98,8 +98,8 @@ func (i *Issuer) window(p *Principal, c members, now time.Time) (from time.Time,
 		err = fmt.Errorf("the token is not good before %s", from.UTC().Format(time.RFC3339))
 	case expires.Before(issued):
 		err = errors.New("exp is before iat")
-	case expires.Sub(issued) > i.cfg.Lifetime:
-		err = fmt.Errorf("the token lives %s, longer than %s", expires.Sub(issued), i.cfg.Lifetime)
+	case expires.Sub(issued) > cfg.Lifetime:
+		err = fmt.Errorf("the token lives %s, longer than %s", expires.Sub(issued), cfg.Lifetime)
 	}
 	return from, err
 }

@@ -184,7 +184,7 @@ func (r *Revocations) publish(changes uint64) {
 	r.view.Store(next)
 }
 
-// Revoked tells whether any revocation known here concerns p, however stale the
+// Revoked reports whether any revocation known here concerns p, however stale the
 // list is.
 func (r *Revocations) Revoked(p *Principal) bool {
 	r.mu.RLock()

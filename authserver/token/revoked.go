@@ -76,7 +76,7 @@ func (s *revoked) add(v Revocation, now int64) error {
 	return nil
 }
 
-// holds tells whether any revocation concerns p.
+// holds reports whether any revocation concerns p.
 func (s *revoked) holds(p *Principal) bool {
 	issued := p.Issued.Unix()
 	hit := func(m map[string]cut, value string) bool {

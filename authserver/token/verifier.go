@@ -31,7 +31,9 @@ type VerifierConfig struct {
 // Verifier checks access tokens. It is safe for concurrent use.
 type Verifier struct {
 	issuers map[string]*Issuer // by URL
-	cache   cache
+	cache   *cache
+	// opaque is asked what a token is that is no JWT; nil: nobody.
+	opaque *Issuer
 }
 
 // NewVerifier returns a verifier; it fetches nothing.
@@ -44,7 +46,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuers: make(map[string]*Issuer, len(cfg.Issuers)),
-		cache:   cache{newTable[cached](min(cfg.CacheEntries, maxEntries))},
+		cache:   &cache{newTable[cached](min(cfg.CacheEntries, maxEntries))},
 	}
 	for _, i := range cfg.Issuers {
 		if other, twice := v.issuers[i.cfg.URL]; twice {
@@ -52,14 +54,38 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		}
 		v.issuers[i.cfg.URL] = i
 	}
+	if asked := slices.DeleteFunc(slices.Clone(cfg.Issuers), func(i *Issuer) bool { return i.introspection == nil }); len(asked) == 1 {
+		v.opaque = asked[0]
+	}
 	return v, nil
+}
+
+// Asking is the same verifier, with the tokens it has verified, that asks the
+// issuer of a name what a token is that is no JWT; "" asks nobody, and such a
+// token is refused. A new verifier asks the one issuer that has introspection,
+// and nobody where several have: a token would be shown to an issuer that is none
+// of its business.
+func (v *Verifier) Asking(name string) (*Verifier, error) {
+	asking := *v
+	asking.opaque = nil
+	if name == "" {
+		return &asking, nil
+	}
+	for _, i := range v.issuers {
+		if i.cfg.Name == name && i.introspection != nil {
+			asking.opaque = i
+			return &asking, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no issuer %q that can be asked about tokens", name)
 }
 
 // Verify checks a token as RFC 9068 4 and RFC 8725 ask and says who calls. A
 // token it has seen in the last minute costs a hash and a look-up; that it has
 // been revoked since is seen all the same. The error is a *problem.Problem:
 // invalid_token, with the exact reason as its private cause, or
-// issuer_unavailable when the keys or the revocations to check it are missing.
+// issuer_unavailable when the keys or the revocations to check it are missing, or
+// the issuer cannot say what it is.
 func (v *Verifier) Verify(ctx context.Context, raw string, now time.Time) (*Principal, error) {
 	if len(raw) > maxToken {
 		return nil, invalid(fmt.Errorf("the token has %d bytes, more than %d", len(raw), maxToken))
@@ -69,7 +95,31 @@ func (v *Verifier) Verify(ctx context.Context, raw string, now time.Time) (*Prin
 		hit.issuer.refreshIfDue(now)
 		return hit.admit(ctx, now)
 	}
-	return v.verify(ctx, raw, key, now)
+	if v.opaque == nil {
+		return v.verify(ctx, raw, key, now)
+	}
+	own := v.opaque.introspection.key(key)
+	if hit := v.cache.get(&own, now); hit != nil {
+		return hit.admit(ctx, now)
+	}
+	if looksJWT(raw) {
+		return v.verify(ctx, raw, key, now)
+	}
+	return v.inspect(ctx, raw, own, now)
+}
+
+// inspect has the issuer say what an opaque token is.
+func (v *Verifier) inspect(ctx context.Context, raw string, key digest, now time.Time) (*Principal, error) {
+	found, err := v.opaque.introspection.inspect(ctx, raw, key, v.cache.stranger(&key, now))
+	if err != nil {
+		return nil, err
+	}
+	known := &entry[cached]{
+		digest: key, until: found.until,
+		value: cached{principal: found.principal, issuer: v.opaque, keyless: true, from: found.from},
+	}
+	v.cache.keep(known, now)
+	return known.value.admit(ctx, now)
 }
 
 // verify takes the cheap checks first: what is expired, misaddressed or badly
@@ -86,7 +136,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, key digest, now time.
 	if err := issuer.accepts(e); err != nil {
 		return nil, invalid(err)
 	}
-	principal, from, err := issuer.read(claims, now)
+	principal, from, err := issuer.cfg.read(claims, now)
 	if err != nil {
 		return nil, invalid(err)
 	}
@@ -100,15 +150,25 @@ func (v *Verifier) verify(ctx context.Context, raw string, key digest, now time.
 		return nil, invalid(err)
 	}
 
+	until := min(principal.Expires.Add(Skew).UnixNano(), now.Add(maxCached).UnixNano())
+	if x := issuer.introspection; x != nil && x.inquiry.Tokens == AllTokens {
+		found, err := x.inspect(ctx, raw, x.key(key), v.cache.stranger(&key, now))
+		if err == nil {
+			err = principal.narrow(found.principal)
+		}
+		if err != nil {
+			return nil, invalid(err)
+		}
+		until = min(until, found.until)
+	}
 	verified := &entry[cached]{
-		digest: key,
-		until:  min(principal.Expires.Add(Skew).UnixNano(), now.Add(maxCached).UnixNano()),
+		digest: key, until: until,
 		value: cached{
 			principal: principal, issuer: issuer, generation: generation,
 			from: from.Add(-Skew).UnixNano(),
 		},
 	}
-	v.cache.put(verified)
+	v.cache.keep(verified, now)
 	return verified.value.admit(ctx, now)
 }
 

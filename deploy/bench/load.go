@@ -22,6 +22,8 @@ type load struct {
 	method string
 	url    string
 	body   []byte
+	// connections is how many requests are under way at once.
+	connections int
 }
 
 // newLoad returns a load of usual requests; version is 1 or 2.
@@ -33,9 +35,9 @@ func (s *system) newLoad(version int, method, addr, path string) *load {
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(connections)
 	l := &load{
 		client: &http.Client{Transport: &http.Transport{
-			TLSClientConfig: config, Protocols: protocols, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections, DisableCompression: true,
+			TLSClientConfig: config, Protocols: protocols, MaxIdleConnsPerHost: forwardConnections, MaxConnsPerHost: forwardConnections, DisableCompression: true,
 		}},
-		method: method, url: "https://" + addr + path, header: http.Header{},
+		method: method, url: "https://" + addr + path, header: http.Header{}, connections: connections,
 	}
 	for name, value := range map[string]string{
 		"Accept": "application/json", "Accept-Encoding": "gzip, deflate, br", "Accept-Language": "en-GB,en;q=0.8,fi;q=0.6",
@@ -56,12 +58,16 @@ func (s *system) newLoad(version int, method, addr, path string) *load {
 // send makes n requests. Anything but the backend's whole answer is an error:
 // what is refused costs nothing.
 func (l *load) send(ctx context.Context, n int) error {
-	return spread(ctx, n, func(ctx context.Context, _ int) error { return l.one(ctx) })
+	return spreadOver(ctx, l.connections, n, func(ctx context.Context, _ int) error { return l.one(ctx) })
 }
 
 // spread calls one for each number below n, on all connections at once, until
 // it fails.
 func spread(ctx context.Context, n int, one func(ctx context.Context, i int) error) error {
+	return spreadOver(ctx, connections, n, one)
+}
+
+func spreadOver(ctx context.Context, connections, n int, one func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var workers sync.WaitGroup

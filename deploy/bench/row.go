@@ -79,6 +79,10 @@ func (s *system) rows() []*row {
 
 // measure fills the rows, after a warm-up, and says how far it is.
 func measure(ctx context.Context, what string, rows []*row, progress io.Writer) error {
+	return measureTimes(ctx, rounds, what, rows, progress)
+}
+
+func measureTimes(ctx context.Context, rounds int, what string, rows []*row, progress io.Writer) error {
 	fmt.Fprintf(progress, "%s: warming up\n", what)
 	for _, r := range rows {
 		if _, err := r.once(ctx, r.n/2); err != nil {

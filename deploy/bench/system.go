@@ -83,7 +83,7 @@ func (s *system) build(ctx context.Context) error {
 
 // prepare makes addresses, certificates and policies.
 func (s *system) prepare(context.Context) error {
-	for _, addr := range []*string{&s.gate, &s.proxy, &s.backend, &s.gateOps, &s.service, &s.auth.addr, &s.es256.addr, &s.rs256.addr} {
+	for _, addr := range []*string{&s.gate, &s.backend, &s.gateOps, &s.service, &s.auth.addr, &s.es256.addr, &s.rs256.addr} {
 		var err error
 		if *addr, err = free(); err != nil {
 			return err
@@ -140,9 +140,11 @@ func (s *system) launch(ctx context.Context) error {
 	if _, err := s.spawn(ctx, s.backend, self, role+"backend", s.backend); err != nil {
 		return err
 	}
-	if s.proxyPID, err = s.spawn(ctx, s.proxy, self, role+"proxy", s.proxy, "http://"+s.backend, s.proxyCert.Cert, s.proxyCert.Key); err != nil {
+	proxy, err := s.spawnProxy(ctx, "")
+	if err != nil {
 		return err
 	}
+	s.proxy, s.proxyPID = proxy.addr, proxy.pid
 	clients := []string{"gateway", "bench", "service"}
 	for i := range guests {
 		clients = append(clients, guest(i))
@@ -164,6 +166,25 @@ func (s *system) launch(ctx context.Context) error {
 // spawn starts a program and waits until it listens on addr. Its events go
 // nowhere, its diagnostics to a file that is shown when it fails.
 func (s *system) spawn(ctx context.Context, addr, program string, args ...string) (pid int, err error) {
+	return s.spawnWith(ctx, "", addr, program, args...)
+}
+
+// spawnProxy starts what the gateway is compared with, with one more variable
+// in its environment.
+func (s *system) spawnProxy(ctx context.Context, env string) (peer, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return peer{}, err
+	}
+	addr, err := free()
+	if err != nil {
+		return peer{}, err
+	}
+	pid, err := s.spawnWith(ctx, env, addr, self, role+"proxy", addr, "http://"+s.backend, s.proxyCert.Cert, s.proxyCert.Key)
+	return peer{"httputil.ReverseProxy", addr, pid}, err
+}
+
+func (s *system) spawnWith(ctx context.Context, env, addr, program string, args ...string) (pid int, err error) {
 	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, err
@@ -171,6 +192,9 @@ func (s *system) spawn(ctx context.Context, addr, program string, args ...string
 	defer log.Close()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stderr = log
+	if env != "" {
+		cmd.Env = append(os.Environ(), env)
+	}
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

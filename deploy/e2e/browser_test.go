@@ -18,7 +18,7 @@ import (
 )
 
 // browserTime bounds a test's whole time in a browser.
-const browserTime = 3 * time.Minute
+const browserTime = 10 * time.Minute
 
 // browser is a person at Debian's Chromium, who as a rule has only a keyboard. It trusts
 // the development authority, as a developer's browser would, and never a
@@ -101,7 +101,7 @@ func trustInBrowser(t *testing.T, home, ca string) {
 // do performs a step, or ends the test with what the person would have seen.
 func do[T any](b *browser, what string, step chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	got, err := chromedp.Run(ctx, step)
 	if err != nil {
@@ -121,7 +121,7 @@ func (b *browser) open(url string) {
 // refused opens an address that must not open, and gives the reason.
 func (b *browser) refused(url string) string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		return err.Error()
@@ -166,7 +166,7 @@ func (b *browser) stops(selector string, held ...kb.Modifier) {
 	b.t.Fatalf("Tab does not reach %q on %s:\n%s", selector, b.url(), b.text("body"))
 }
 
-// focused tells whether the element with the focus is the one that a selector
+// focused reports whether the element with the focus is the one that a selector
 // names, and whether a ring is seen around it or its label. A page that has the
 // focus itself has none, and what a frame holds is not ours.
 const focused = `(wanted => {

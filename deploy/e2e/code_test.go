@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// active tells whether the token service calls a token good, to a client that it
+// active reports whether the token service calls a token good, to a client that it
 // was issued to.
 func (d *desk) active(client, raw string) bool {
 	d.t.Helper()

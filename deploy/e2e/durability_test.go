@@ -38,7 +38,7 @@ func (l *ledger) note(do func()) {
 	do()
 }
 
-// busy tells whether enough of everything has been answered.
+// busy reports whether enough of everything has been answered.
 func (l *ledger) busy(n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // remembered is how many requests the suite's gateways can explain: all that
@@ -27,7 +26,7 @@ func (s *system) operator() *http.Client {
 		return (&net.Dialer{}).DialContext(ctx, "unix", s.control())
 	}}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: time.Minute}
+	return &http.Client{Transport: transport, Timeout: patience}
 }
 
 // explained is what the gateway tells of a request by its id.

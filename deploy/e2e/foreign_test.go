@@ -24,7 +24,7 @@ import (
 )
 
 // foreignTime bounds one run of a script, a person's sign-in included.
-const foreignTime = 2 * time.Minute
+const foreignTime = 5 * time.Minute
 
 // foreign is the folder of the foreign clients, with what they are made of
 // installed: once in a run, in a copy, so that the tree stays as it is.

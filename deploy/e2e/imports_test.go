@@ -51,16 +51,18 @@ const imports = `
 	services/chassis, services/problem < services/sandbox;
 
 	# The gateway: stages know the transaction, not the policy and not each other.
+	NONE < gateway/internal/framing;
 	authserver/token, services/problem < gateway/internal/pipeline;
 	gateway/internal/pipeline, authserver/token, services/problem
 	< gateway/internal/limit, gateway/internal/waf, gateway/internal/body;
 	gateway/internal/pipeline, authserver/token < gateway/internal/condition;
 	gateway/internal/pipeline, gateway/internal/condition, authserver/token, services/problem < gateway/internal/access;
-	gateway/internal/pipeline, authserver/token, services/problem, certs < gateway/internal/upstream;
+	gateway/internal/pipeline, gateway/internal/framing, authserver/token, services/problem, certs < gateway/internal/upstream;
+	gateway/internal/pipeline < gateway/internal/compress;
 
 	# Only compile knows both the policy and every stage.
 	policies/policy, gateway/internal/pipeline, gateway/internal/condition, gateway/internal/access, gateway/internal/limit,
-	gateway/internal/waf, gateway/internal/body, gateway/internal/upstream, authserver/token, certs
+	gateway/internal/waf, gateway/internal/body, gateway/internal/upstream, gateway/internal/compress, authserver/token, certs
 	< gateway/internal/compile;
 	policies/policy, gateway/internal/compile, gateway/internal/pipeline < gateway/internal/reload;
 
@@ -75,6 +77,9 @@ const imports = `
 	policies/policy, gateway/internal/compile, gateway/internal/edge, gateway/internal/limit, gateway/internal/waf,
 	gateway/internal/upstream, gateway/internal/pipeline, authserver/token
 	< gateway/internal/trial;
+
+	# Below HTTP there are connections, and certificates.
+	gateway/internal/pipeline, services/chassis, certs < gateway/internal/listen;
 
 	# What faces the network sees snapshots, not where they come from.
 	gateway/internal/pipeline, services/chassis, services/problem < gateway/internal/edge, gateway/internal/ops;

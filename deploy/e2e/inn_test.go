@@ -56,7 +56,7 @@ func startInn(t *testing.T) *inn {
 	})
 	t.Cleanup(func() {
 		up.signal(syscall.SIGINT)
-		if code := up.exits(time.Minute); code != 0 {
+		if code := up.exits(); code != 0 {
 			t.Errorf("the hotel ended with exit code %d", code)
 		}
 		logs, err := filepath.Glob(filepath.Join(h.run, "log", "*.log"))
@@ -165,7 +165,7 @@ func (h *inn) from(source net.IP) *http.Client {
 		},
 	}
 	h.t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // outside asks a stand-in of the world outside for something.

@@ -11,4 +11,6 @@ const (
 	bookingKills = 20
 	// tokenOutage is how long the token service is away.
 	tokenOutage = time.Minute
+	// upWithin is how soon after its build all of it is ready.
+	upWithin = 10 * time.Second
 )

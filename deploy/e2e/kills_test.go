@@ -11,4 +11,7 @@ const (
 	bookingKills = 1
 	// tokenOutage is how long the token service is away.
 	tokenOutage = 8 * time.Second
+	// upWithin is how soon after its build all of it is ready, while other tests
+	// keep the machine busy.
+	upWithin = 90 * time.Second
 )

@@ -34,7 +34,7 @@ func lone(t *testing.T, files map[string]string) *system {
 	if err := os.WriteFile(ca, certificate(t, s.outside.URL), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.env = []string{"BACKEND=" + s.backend.URL, "ISSUER=" + s.outside.URL, "ISSUER_CA=" + ca, "GORACE=halt_on_error=0"}
+	s.env = []string{"BACKEND=" + s.backend.URL, "ISSUER=" + s.outside.URL, "ISSUER_CA=" + ca, "GORACE=halt_on_error=0 atexit_sleep_ms=0"}
 	gate := s.leaf("gateway")
 	s.gatewayArgs = []string{
 		"gateway", "serve", "--addr", host(s.gatewayURL), "--ops", host(s.opsURL), "--policies", s.policies, "--cert", gate.Cert, "--key", gate.Key, "--ca", gate.CA,

@@ -15,12 +15,12 @@ upstreams:
   - name: backend
     endpoints: [BACKEND]
     credential: {none: the suite's backend takes no token}
-    connect: 500ms
+    connect: 5s
     breaker: {samples: 10, failures: 50%, window: 10s, open: 1s}
   - name: dead
     endpoints: [DEAD]
     credential: {none: nobody is there}
-    connect: 500ms
+    connect: 5s
     breaker: {samples: 5, failures: 50%, window: 10s, open: 1s}
 limits:
   - {name: thousand, by: client, rate: 1/1h, burst: 1000}
@@ -29,9 +29,9 @@ routes:
   - {name: e2e-get, match: "GET /e2e/{what}", upstream: backend, timeout: 10s, allow: [{scopes: [e2e]}]}
   - {name: e2e-post, match: "POST /e2e/{what}", upstream: backend, timeout: 10s, allow: [{scopes: [e2e]}]}
   - {name: e2e-hasty, match: "GET /hasty/{what}", upstream: backend, timeout: 1s, allow: [{scopes: [e2e]}]}
-  - {name: e2e-thousand, match: "GET /thousand", upstream: backend, limits: [thousand], allow: [{scopes: [e2e]}]}
-  - {name: e2e-few, match: "GET /few", upstream: backend, limits: [few], allow: [{scopes: [e2e]}]}
-  - {name: e2e-dead, match: "GET /dead", upstream: dead, timeout: 1s, allow: [{scopes: [e2e]}]}
+  - {name: e2e-thousand, match: "GET /thousand", upstream: backend, timeout: 10s, limits: [thousand], allow: [{scopes: [e2e]}]}
+  - {name: e2e-few, match: "GET /few", upstream: backend, timeout: 10s, limits: [few], allow: [{scopes: [e2e]}]}
+  - {name: e2e-dead, match: "GET /dead", upstream: dead, timeout: 10s, allow: [{scopes: [e2e]}]}
   - {name: e2e-slow, match: "GET /slow/{what}", upstream: backend, timeout: 10s, allow: [{scopes: [e2e]}]}
   - name: e2e-open
     match: GET /open

@@ -99,20 +99,25 @@ func (p *process) kill() {
 }
 
 // exits waits for the end and gives the exit code.
-func (p *process) exits(within time.Duration) int {
+func (p *process) exits() int {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(within):
-		p.t.Fatalf("%s did not end within %s", p.name, within)
+	case <-time.After(patience):
+		p.t.Fatalf("%s did not end within %s", p.name, patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// patience bounds what would wait for ever; reaching it is a failure. It tells
+// nothing of how fast anything is: a machine may be slow, and busy with others.
+const patience = 2 * time.Minute
+
 // until polls a condition of another process until it holds; real processes
-// have no virtual time.
+// have no virtual time. It waits for as long as given, and for patience at least.
 func until(t *testing.T, what string, within time.Duration, holds func() bool) {
 	t.Helper()
+	within = max(within, patience)
 	deadline := time.After(within)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,6 +62,16 @@ func (s *system) metric(name string) string {
 		}
 	}
 	return ""
+}
+
+// number is a metric of the gateway.
+func (s *system) number(name string) float64 {
+	s.t.Helper()
+	n, err := strconv.ParseFloat(s.metric(name), 64)
+	if err != nil {
+		s.t.Fatalf("metric %s: %v", name, err)
+	}
+	return n
 }
 
 // TestReloadsHarmNoRequestAndResetNoLimit sends 2,000 requests by a client that

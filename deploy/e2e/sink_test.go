@@ -40,7 +40,7 @@ func startSink(t *testing.T, dir string, authority *certs.Authority) *sink {
 	k.trust = &tls.Config{RootCAs: pool(t, authority.CA()), ServerName: "localhost", MinVersion: tls.VersionTLS12}
 	transport := &http.Transport{TLSClientConfig: k.trust.Clone(), ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	k.client = &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	k.client = &http.Client{Transport: transport, Timeout: patience}
 	ops := free(t)
 	k.process = launch(t, dir, "sandbox", nil, "hotel", "sandbox",
 		"--addr", host(k.inboxURL), "--smtp", k.smtp, "--ops", ops, "--cert", files.Cert, "--key", files.Key,

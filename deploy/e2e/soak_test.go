@@ -82,13 +82,3 @@ func TestSoak(t *testing.T) {
 		t.Errorf("something grows: memory %.0f then %.0f bytes, goroutines %.0f then %.0f", memory, afterMemory, goroutines, afterGoroutines)
 	}
 }
-
-// number is a metric of the gateway.
-func (s *system) number(name string) float64 {
-	s.t.Helper()
-	n, err := strconv.ParseFloat(s.metric(name), 64)
-	if err != nil {
-		s.t.Fatalf("metric %s: %v", name, err)
-	}
-	return n
-}

@@ -34,7 +34,7 @@ func (s *system) socket(path string) (conversation, error) {
 	s.t.Cleanup(func() { _ = conn.Close() })
 	return conversation{"the socket " + path, func(t *testing.T) {
 		t.Helper()
-		if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
 		var back string

@@ -80,7 +80,7 @@ func prepare(t *testing.T) *system {
 	s.opsURL, s.authOps = "http://"+free(t), "http://"+free(t)
 	s.env = []string{
 		"PORTCULLIS_ISSUER=" + s.authURL, "SEARCH_URL=" + s.searchURL, "RESERVATIONS_URL=" + s.reservURL, "CA_FILE=" + s.authority.CA(),
-		"GORACE=halt_on_error=0",
+		"GORACE=halt_on_error=0 atexit_sleep_ms=0",
 	}
 	s.writePolicies()
 	s.arguments()
@@ -196,7 +196,7 @@ func (s *system) secretText(client string) string {
 func (s *system) newClient() *http.Client {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 60 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // http1 is a client that speaks HTTP/1.1 alone.

@@ -17,14 +17,21 @@ import (
 // programs, with neighbours that are away, slow, cut off or confused.
 func TestABookingHoldsWhateverFails(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	t.Run("a stay is booked, paid, receipted, mailed and given back", h.wholeStay)
-	t.Run("without reporting", h.withoutReporting)
-	t.Run("with a bank in trouble", h.bankInTrouble)
-	t.Run("partners", h.partnersAway)
-	t.Run("two guests, one room, a hundred times", h.oneRoom)
-	t.Run("without the token service", h.withoutTokenService)
-	t.Run("with mail that waits", h.mailWaits)
+	t.Run("money", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		t.Run("a stay is booked, paid, receipted, mailed and given back", h.wholeStay)
+		t.Run("with a bank in trouble", h.bankInTrouble)
+		t.Run("two guests, one room, a hundred times", h.oneRoom) // last: it leaves receipts to be made
+	})
+	t.Run("neighbours", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t)
+		t.Run("without reporting", h.withoutReporting)
+		t.Run("partners", h.partnersAway)
+		t.Run("with mail that waits", h.mailWaits)
+		t.Run("without the token service", h.withoutTokenService)
+	})
 }
 
 func (h *house) wholeStay(t *testing.T) {
@@ -32,14 +39,13 @@ func (h *house) wholeStay(t *testing.T) {
 	w := h.wish(goodCard)
 	w.email = g.email
 	w.note = "Please don't place us next to the lift; last time we couldn't sleep (it was loud)"
-	r, a := g.book(w)
-	if a.status != http.StatusCreated || r.State != hotel.Confirmed || r.Note != w.note {
-		t.Fatalf("booking: %d %s", a.status, a.body)
+	r := g.booked(w)
+	if r.Note != w.note {
+		t.Fatalf("the note is %q", r.Note)
 	}
 	g.settled(w, r)
-	again, a := g.book(w)
-	if a.status != http.StatusCreated || again.ID != r.ID {
-		t.Errorf("the same once more: %d %s", a.status, a.body)
+	if again := g.booked(w); again.ID != r.ID {
+		t.Errorf("the same once more: %+v", again)
 	}
 	other := w
 	other.to++
@@ -63,7 +69,8 @@ func (h *house) wholeStay(t *testing.T) {
 	g.mailed("refunded", 1)
 
 	declined := h.wish(declinedCard)
-	_, a = g.book(declined)
+	var a answer
+	until(t, "the bank is asked", 0, func() bool { _, a = g.book(declined); return a.status != http.StatusServiceUnavailable })
 	if a.status != http.StatusPaymentRequired || a.code() != "payment_declined" {
 		t.Errorf("a card that is declined: %d %s", a.status, a.body)
 	}
@@ -82,24 +89,20 @@ func (h *house) withoutReporting(t *testing.T) {
 		},
 		"refusing":              h.fault("reporting", fault.Refuse()),
 		"hanging":               h.fault("reporting", fault.Hang()),
-		"slow":                  h.fault("reporting", fault.Delay(5*time.Second)),
+		"slow":                  h.fault("reporting", fault.Delay(time.Minute)),
 		"cut before its answer": h.fault("reporting", fault.CutAfter(0)),
 		"cut within its answer": h.fault("reporting", fault.CutAfter(4500)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := h.newGuest(t)
 			c.begin(t)
-			began := time.Now()
 			w := h.wish(goodCard)
-			r, a := g.book(w)
-			if took := time.Since(began); a.status != http.StatusCreated || took > 8*time.Second {
-				t.Errorf("booking: %d after %v: %s", a.status, took, a.body)
-			}
+			r := g.booked(w) // the gateway has no patience for who waits for reporting
 			g.settled(w, r)
 			c.end(t)
 			pdf := g.receipt(r.ID)
 			g.mailed("confirm", 1)
-			a = g.ask(http.MethodGet, "/v1/guests/"+g.sub+"/documents", "")
+			a := g.ask(http.MethodGet, "/v1/guests/"+g.sub+"/documents", "")
 			var list struct{ Documents []hotel.Document }
 			if err := json.Unmarshal([]byte(a.body), &list); err != nil || len(list.Documents) != 1 || list.Documents[0].Kind != hotel.Receipt {
 				t.Errorf("the documents: %d %s", a.status, a.body)
@@ -217,31 +220,29 @@ func (h *house) partnersAway(t *testing.T) {
 	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
 	page := "/search?city=Helsinki&guests=2&from=" + day(40) + "&to=" + day(42)
 	t.Run("a slow one and one that fails hold nothing up", func(t *testing.T) {
-		h.misbehaves(t, h.sink.auroraURL, `{"delay": "1500ms", "only": "GET /offers"}`)
+		h.misbehaves(t, h.sink.auroraURL, `{"delay": "1m", "only": "GET /offers"}`)
 		h.misbehaves(t, h.sink.balticURL, `{"status": 503, "only": "GET /offers"}`)
 		res, err := h.client.Get(h.gatewayURL + page)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		began := time.Now()
-		seen := map[string]time.Duration{}
+		// The slow one answers when our own rooms are shown, and not before.
 		var all strings.Builder
 		buffer := make([]byte, 4<<10)
-		for {
-			n, err := res.Body.Read(buffer)
+		for err := error(nil); err == nil; {
+			var n int
+			n, err = res.Body.Read(buffer)
+			own := strings.Contains(all.String(), "Lighthouse Loft")
 			all.Write(buffer[:n])
-			for what, text := range map[string]string{"own": "Lighthouse Loft", "slow": `data-partner="Aurora`, "end": "</html>"} {
-				if _, ok := seen[what]; !ok && strings.Contains(all.String(), text) {
-					seen[what] = time.Since(began)
-				}
-			}
-			if err != nil {
-				break
+			if !own && strings.Contains(all.String(), "Lighthouse Loft") {
+				h.control(t, h.sink.auroraURL, http.MethodDelete, "")
 			}
 		}
-		if len(seen) != 3 || seen["own"] > time.Second || seen["slow"] < seen["own"]+500*time.Millisecond {
-			t.Errorf("own results, the slow partner's and the end came after %v:\n%s", seen, all.String())
+		for _, text := range []string{`data-partner="Aurora`, "</html>"} {
+			if !strings.Contains(all.String(), text) {
+				t.Errorf("%q is not on the page:\n%s", text, all.String())
+			}
 		}
 		if !strings.Contains(all.String(), "did not answer in time, so its rooms are not shown") {
 			t.Errorf("nothing is said of the partner that failed:\n%s", all.String())

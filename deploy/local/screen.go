@@ -24,8 +24,7 @@ func (s settings) tries() []try {
 		{"no token: 401", begin + curl + "-i " + hotels + `"`},
 		{"SQL injection in the query: 403", begin + curl + "-i " + bearer + hotels + `&sort=1'%20OR%20'1'='1'--%20"`},
 		{"more than the demo client may ask at once: 200 until 429",
-			begin + "TOKEN=$(" + token + "); for i in $(seq 30); do " + curl +
-				`-o /dev/null -w '%{http_code} ' -H "Authorization: Bearer $TOKEN" "$GATEWAY_URL/v1/hotels/h-1"; done; echo`},
+			begin + curl + bearer + `-o /dev/null -w '%{http_code} ' "$GATEWAY_URL/v1/hotels/h-1?try=[1-30]"; echo`},
 	}
 }
 

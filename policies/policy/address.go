@@ -31,7 +31,7 @@ func (v *validator) host(h Value[string]) {
 	}
 }
 
-// isHostname tells whether s is a DNS name in lower case (RFC 1123 section 2.1).
+// isHostname reports whether s is a DNS name in lower case (RFC 1123 section 2.1).
 func isHostname(s string) bool {
 	if len(s) > 253 {
 		return false

@@ -68,12 +68,14 @@ func TestAdviceOnManyRoutesComesSoon(t *testing.T) {
 	}
 	base, err := os.ReadFile("testdata/base.txt")
 	must(t, err)
+	began := time.Now()
 	doc, err := Check(fstest.MapFS{"base.yaml": {Data: base}, "routes.yaml": file(text.String())}, testEnvironment)
 	must(t, err)
-	began := time.Now()
-	advice := Advise(doc, began)
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %s", took)
+	checked := time.Now()
+	advice := Advise(doc, checked)
+	// To check them takes nine times as long; both are as slow as the machine is.
+	if took := time.Since(checked); took > checked.Sub(began) {
+		t.Errorf("it took %s, longer than to check them, which took %s", took, checked.Sub(began))
 	}
 	if len(advice) != 1 || !strings.Contains(advice[0].What, "and 9997 more") {
 		t.Errorf("%v", advice)

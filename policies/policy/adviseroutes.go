@@ -116,7 +116,7 @@ func (s *segment) all(each func(*Route)) {
 	s.overlapping(pattern{"*"}, each)
 }
 
-// moreSpecific tells whether p is asked before q where both match: at the first
+// moreSpecific reports whether p is asked before q where both match: at the first
 // segment where they differ a literal comes before a parameter, and that before
 // a star.
 func moreSpecific(p, q pattern) bool {
@@ -139,7 +139,7 @@ func rank(s string) int {
 	}
 }
 
-// meet tells whether two routes share a method and a host.
+// meet reports whether two routes share a method and a host.
 func (a *adviser) meet(r, o *Route) bool {
 	methods, _ := SplitMatch(r.Match.V)
 	others, _ := SplitMatch(o.Match.V)

@@ -35,7 +35,7 @@ func (a *adviser) idle(r *Route, rule *Rule, kind string, i int, what string, ot
 		"compare with "+other.Pos.String(), "leave it out, or write what was meant")
 }
 
-// implies tells whether every request that matches narrow matches wide, by
+// implies reports whether every request that matches narrow matches wide, by
 // comparing them condition by condition.
 func (a *adviser) implies(r *Route, narrow, wide *Rule) bool {
 	if wide.Anyone.V {
@@ -65,7 +65,7 @@ func (a *adviser) implies(r *Route, narrow, wide *Rule) bool {
 	}
 }
 
-// claims tells whether a rule asks for no other values of a claim.
+// claims reports whether a rule asks for no other values of a claim.
 func (r *Rule) claims(c ClaimIs) bool {
 	return slices.ContainsFunc(r.Claims, func(own ClaimIs) bool { return own.Name == c.Name && subset(own.Values, c.Values) })
 }
@@ -79,7 +79,7 @@ func subset(narrow, wide []Value[string]) bool {
 	return len(narrow) > 0 && !slices.ContainsFunc(narrow, func(n Value[string]) bool { return !holds(wide, n.V) })
 }
 
-// covered tells whether each network of narrow lies in one of wide.
+// covered reports whether each network of narrow lies in one of wide.
 func covered(narrow, wide []Value[string]) bool {
 	return len(narrow) > 0 && !slices.ContainsFunc(narrow, func(n Value[string]) bool {
 		return !slices.ContainsFunc(wide, func(w Value[string]) bool {
@@ -98,7 +98,7 @@ func hoursWithin(narrow, wide []Hours) bool {
 	})
 }
 
-// apart tells whether no request can match both rules.
+// apart reports whether no request can match both rules.
 func (a *adviser) apart(one, other *Rule) bool {
 	return disjoint(one.Clients, other.Clients) || disjoint(one.Methods, other.Methods) ||
 		slices.ContainsFunc(one.Claims, func(c ClaimIs) bool {
@@ -121,7 +121,7 @@ func apartNetworks(one, other []Value[string]) bool {
 	})
 }
 
-// single tells whether a claim has one value: a list may hold two.
+// single reports whether a claim has one value: a list may hold two.
 func (a *adviser) single(claim string) bool {
 	for _, i := range a.doc.Issuers {
 		for _, c := range i.Claims {

@@ -7,7 +7,7 @@ const (
 	tokenLongest = 256 // scopes, audiences and client ids, as tokens carry them
 )
 
-// isName tells whether s may name a stanza. Names appear in metrics, events and
+// isName reports whether s may name a stanza. Names appear in metrics, events and
 // response fields, hence no space, quote or letter that looks like another.
 func isName(s string) bool {
 	if s == "" || len(s) > nameLongest {
@@ -21,12 +21,12 @@ func isName(s string) bool {
 	return true
 }
 
-// isScope tells whether s is a scope-token of RFC 6749 section 3.3.
+// isScope reports whether s is a scope-token of RFC 6749 section 3.3.
 func isScope(s string) bool {
 	return isVisible(s) && !strings.ContainsAny(s, `"\`)
 }
 
-// isVisible tells whether s is made of visible ASCII alone.
+// isVisible reports whether s is made of visible ASCII alone.
 func isVisible(s string) bool {
 	if s == "" || len(s) > tokenLongest {
 		return false

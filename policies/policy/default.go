@@ -19,6 +19,9 @@ const (
 	DefaultClientClaim = "azp"     // of profile jwt, as the next
 	DefaultScopeClaim  = "scope"
 
+	DefaultIntrospected = "opaque"         // tokens that an issuer is asked about
+	DefaultBelief       = 30 * time.Second // in an issuer's answer
+
 	DefaultConnect  = time.Second
 	DefaultSamples  = 20
 	DefaultFailures = 50 // per cent
@@ -35,6 +38,15 @@ const (
 	DefaultIssued  = 5 * time.Minute // life of a token that is issued
 	DefaultRefresh = 12 * time.Hour
 )
+
+// DefaultCompressed are the media types that compress: true is about.
+func DefaultCompressed() []string {
+	return []string{
+		"text/html", "text/css", "text/plain", "text/csv", "text/markdown", "text/javascript", "text/xml", "text/calendar",
+		"application/json", "application/*+json", "application/x-ndjson", "application/xml", "application/*+xml",
+		"application/javascript", "image/svg+xml",
+	}
+}
 
 // DefaultAlgorithms are those an issuer may sign with.
 func DefaultAlgorithms() []string { return []string{"ES256", "RS256"} }

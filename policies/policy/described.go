@@ -141,7 +141,7 @@ func (v *validator) rulesByName() []string {
 	return names
 }
 
-// isRuleID tells whether s is the id of a rule of the Core Rule Set.
+// isRuleID reports whether s is the id of a rule of the Core Rule Set.
 func isRuleID(s string) bool {
 	n, err := strconv.Atoi(s)
 	return err == nil && n >= 900_000 && n <= 999_999

@@ -78,10 +78,25 @@ type Gateway struct {
 	Pos            Pos
 	Hosts          []Value[string]
 	TrustedProxies []Value[string] // CIDRs
+	// ProxyProtocol are the peers, as CIDRs, that begin each connection with a
+	// header of the PROXY protocol.
+	ProxyProtocol      []Value[string]
+	ClientCertificates []*ClientCertificates
 	// RedirectHTTP is the public port of https, to which plain http is sent.
 	RedirectHTTP Value[int]
 	Defaults     Defaults
 	Floor        []*Floor
+}
+
+// ClientCertificates is what clients show at the TLS handshake.
+type ClientCertificates struct {
+	Pos Pos
+	// Hosts asks it of those; empty for all that no other entry names.
+	Hosts []Value[string]
+	// CA is a file of PEM certificates, of the authorities that sign them.
+	CA Value[string]
+	// Required (default) ends the handshake of a client that shows none.
+	Required Value[bool]
 }
 
 // Defaults are a route's values where it names none. A scalar of a route
@@ -150,6 +165,21 @@ type Issuer struct {
 	// as Revocations says.
 	Follows     bool
 	Revocations Revocations
+	// Introspects says that the issuer is asked about tokens, as Introspection says.
+	Introspects   bool
+	Introspection Introspection
+}
+
+// Introspection is how an issuer is asked what a token is (RFC 7662).
+type Introspection struct {
+	Pos    Pos
+	Client Value[string] // who asks
+	// Secret or Key proves it, exactly one: a ${file:PATH}, or the path of a
+	// private key in PEM.
+	Secret, Key Value[string]
+	Endpoint    Value[string]        // URL; found by discovery if absent
+	Tokens      Value[string]        // opaque (default) or all
+	Cache       Value[time.Duration] // how long an answer is believed; default 30s
 }
 
 // Revocations say how old the list of what an issuer has revoked may grow, and
@@ -183,9 +213,11 @@ type Upstream struct {
 	// there is none.
 	Exchange, Client, NoCredential Value[string]
 
-	Connect Value[time.Duration] // default 1s
-	Attempt Value[time.Duration] // default: the route's timeout
-	Breaker Breaker
+	// Protocol is h2 or h2c; HTTP/1.1 when absent.
+	Protocol Value[string]
+	Connect  Value[time.Duration] // default 1s
+	Attempt  Value[time.Duration] // default: the route's timeout
+	Breaker  Breaker
 }
 
 // Breaker says when an endpoint is left alone, and for how long.
@@ -275,9 +307,14 @@ type Route struct {
 	Timeout        Value[time.Duration]
 	Capacity       Value[int]
 	WebSocket      Value[bool]
-	CORS           *CORS
-	Request        *Rewrite
-	Response       Fields
+	EncodedSlash   Value[bool] // %2F in a path is part of a name
+	// Compress is for what is text, CompressTypes for other media types; see
+	// Compressed.
+	Compress      Value[bool]
+	CompressTypes []Value[string]
+	CORS          *CORS
+	Request       *Rewrite
+	Response      Fields
 	// Log lists the query parameters whose values may stand in events.
 	Log []Value[string]
 }
@@ -395,5 +432,5 @@ type Audience struct {
 	MayAct Value[string]
 }
 
-// Has tells whether the client has a grant.
+// Has reports whether the client has a grant.
 func (c *Client) Has(grant string) bool { return holds(c.Grants, grant) }

@@ -70,14 +70,14 @@ func (d *Document) Effective(r *Route) Effective {
 	return e
 }
 
-// limited tells whether any of the named limits is in force.
+// limited reports whether any of the named limits is in force.
 func (d *Document) limited(names []Value[string]) bool {
 	return slices.ContainsFunc(names, func(name Value[string]) bool {
 		return slices.ContainsFunc(d.Limits, func(l *Limit) bool { return l.Name.V == name.V && l.Mode.V != shadow })
 	})
 }
 
-// inspected tells whether any of the named WAF profiles is in force.
+// inspected reports whether any of the named WAF profiles is in force.
 func (d *Document) inspected(names []Value[string]) bool {
 	return slices.ContainsFunc(names, func(name Value[string]) bool {
 		p := d.profile(name.V)
@@ -114,7 +114,7 @@ func (f Fields) over(base Fields) Fields {
 	return out
 }
 
-// needsPrincipal tells whether a limit counts by who calls.
+// needsPrincipal reports whether a limit counts by who calls.
 func (d *Document) needsPrincipal(limit string) bool {
 	return slices.ContainsFunc(d.Limits, func(l *Limit) bool {
 		return l.Name.V == limit && (l.By.V == "principal" || l.By.V == "client")

@@ -69,7 +69,7 @@ func explainReading() []Explanation {
 		{
 			CodeEnvironment, "a value from the environment or a file, where it cannot come from there",
 			"Where things are may differ between machines; what is allowed may not. And a secret stands in a file, in the one place that never shows it.",
-			"${env:NAME} and ${env:NAME:-default} work in an issuer's url, jwks and ca, an upstream's endpoints and a client's redirects and post_logout. ${file:PATH} works in the values of request: {set: ...}. Set the variable, or give it a default.",
+			"${env:NAME} and ${env:NAME:-default} work in an issuer's url, jwks and ca, and endpoint and key of its introspection, an upstream's endpoints and a client's redirects and post_logout. ${file:PATH} works in the values of request: {set: ...} and as the secret of an introspection. Set the variable, or give it a default.",
 			"hosts: [\"${env:HOST}\"]\n",
 			"hosts: [localhost]\n",
 		},

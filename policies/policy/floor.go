@@ -15,12 +15,12 @@ func (v *validator) floor(f *Floor) {
 	}
 }
 
-// covers tells whether some path that a pattern matches is held to the floor.
+// covers reports whether some path that a pattern matches is held to the floor.
 func (f *Floor) covers(path string) bool {
 	return wrongPath(f.Paths.V) == "" && cut(f.Paths.V).overlaps(cut(path))
 }
 
-// excepts tells whether a route may go without what the floor needs. An
+// excepts reports whether a route may go without what the floor needs. An
 // exception past its day holds on: a date changes no decision.
 func (f *Floor) excepts(r *Route, need string) bool {
 	return slices.ContainsFunc(f.Except, func(e *FloorException) bool {
@@ -49,7 +49,7 @@ func (v *validator) floors(r *Route, e Effective) {
 	}
 }
 
-// lacks tells whether a route goes without what a floor needs, and where it
+// lacks reports whether a route goes without what a floor needs, and where it
 // says so. Authorize is gone without when anyone may. What is in shadow refuses
 // nobody, and does not count.
 func (d *Document) lacks(r *Route, e Effective, need string) (Pos, bool) {
@@ -70,7 +70,7 @@ func (d *Document) lacks(r *Route, e Effective, need string) (Pos, bool) {
 	return Pos{}, false
 }
 
-// without tells whether nothing that a route names is in force.
+// without reports whether nothing that a route names is in force.
 func (d *Document) without(r *Route, none Value[string], names []Value[string], enforced func([]Value[string]) bool) (Pos, bool) {
 	switch {
 	case none.Set:

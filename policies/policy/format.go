@@ -73,7 +73,7 @@ func nodes(name, text string) (*yaml.Node, error) {
 	return &root, d.mistakes.tidy()
 }
 
-// same tells whether two trees say the same in the same style.
+// same reports whether two trees say the same in the same style.
 func same(a, b *yaml.Node) bool {
 	if a == nil || b == nil {
 		return a == b

@@ -59,7 +59,7 @@ func (f *formatter) line(i int) int {
 	}
 }
 
-// isMarker tells whether a document begins or ends on a line, or a directive
+// isMarker reports whether a document begins or ends on a line, or a directive
 // stands there.
 func (f *formatter) isMarker(i int) bool {
 	line := string(f.lines[i])

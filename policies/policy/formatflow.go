@@ -113,7 +113,7 @@ func (l *flow) token(s spot) spot {
 	return spot{s.line, s.column + 1}
 }
 
-// quotedBefore tells whether a quote or bracket was just closed: the colon after
+// quotedBefore reports whether a quote or bracket was just closed: the colon after
 // it need not be followed by a space.
 func (l *flow) quotedBefore() bool {
 	last := l.w.line[len(l.w.line)-1]
@@ -162,7 +162,7 @@ func (l *flow) plain(s spot) spot {
 	return spot{s.line, end}
 }
 
-// ends tells whether a text that a colon follows ends there.
+// ends reports whether a text that a colon follows ends there.
 func ends(line []rune, i int) bool {
 	return i >= len(line) || isBlank(line[i]) || strings.ContainsRune(",[]{}", line[i])
 }

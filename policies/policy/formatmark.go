@@ -107,7 +107,7 @@ func (f *formatter) list(n *yaml.Node, b *block) {
 	}
 }
 
-// isDash tells whether an entry of a list begins here.
+// isDash reports whether an entry of a list begins here.
 func (f *formatter) isDash(s spot) bool {
 	if s.line >= len(f.lines) || s.column >= len(f.lines[s.line]) || f.lines[s.line][s.column] != '-' || !f.begins(s) {
 		return false
@@ -116,7 +116,7 @@ func (f *formatter) isDash(s spot) bool {
 	return s.column+1 == len(line) || isBlank(line[s.column+1])
 }
 
-// begins tells whether nothing but dashes stands before a place in its line.
+// begins reports whether nothing but dashes stands before a place in its line.
 func (f *formatter) begins(s spot) bool {
 	if s.line >= len(f.lines) || s.column > len(f.lines[s.line]) {
 		return false

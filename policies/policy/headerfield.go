@@ -45,7 +45,7 @@ func secretFields(into *[]Field) reader {
 	return r
 }
 
-// isBare tells whether a field whose name says that it holds a secret holds
+// isBare reports whether a field whose name says that it holds a secret holds
 // anything but a reference to one.
 func (f Field) isBare() bool {
 	return f.Value.Set && isSecretName(f.Name) && !strings.Contains(f.Value.V, secretBegin)
@@ -86,6 +86,30 @@ func secret(v *Value[string]) reader {
 		}
 	}
 	return reader{read: read, schema: text(v).schema}
+}
+
+// secretFile reads a secret that stands in a file and nowhere else. What stands
+// there in its place may be the secret itself, and is shown by no mistake.
+func secretFile(v *Value[string]) reader {
+	r := secret(v)
+	read := r.read
+	r.read = func(d *decoder, n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && !isReference(n.Value) {
+			at := d.pos(n)
+			d.report(at, CodeUnprotected, "this would be a secret that everyone who reads the policy can see", "",
+				"put it in a file and write ${file:/run/secrets/NAME}; replace the one that stood here: it is no longer a secret")
+			d.conceal(at)
+			return
+		}
+		read(d, n)
+	}
+	return r
+}
+
+// isReference reports whether a value is one ${file:PATH} and nothing else.
+func isReference(value string) bool {
+	path, isFile := strings.CutPrefix(value, secretBegin)
+	return isFile && strings.IndexByte(path, '}') == len(path)-1
 }
 
 // wrongReference tells why the references in a value cannot be followed, or
@@ -187,7 +211,7 @@ func (v *validator) credentialOf(upstream string) Value[string] {
 	return Value[string]{}
 }
 
-// isSecretName tells whether what stands in a field of that name is a secret.
+// isSecretName reports whether what stands in a field of that name is a secret.
 func isSecretName(name string) bool {
 	name = strings.ToLower(name)
 	return name == "authorization" || name == "cookie" ||

@@ -40,6 +40,8 @@ func (d *decoder) fileTable(v *Value[int], upstream *Value[string]) table {
 		{"version", true, known, "`1`"},
 		{"hosts", false, d.inOneFile("hosts", texts(&g.Hosts)), "names served, without port, one spelling each: lower case, no wildcard, IPv6 as `\"::1\"`. Any other Host is 421"},
 		{"trusted_proxies", false, d.inOneFile("trusted_proxies", textsOrNone(&g.TrustedProxies)), "networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed; `[]` for none"},
+		{"proxy_protocol", false, d.inOneFile("proxy_protocol", textsOrNone(&g.ProxyProtocol)), "networks of load balancers that begin every connection with a header of the PROXY protocol (version 1 or 2); `[]` for none. The client is who the header says"},
+		{"client_certificates", false, d.inOneFile("client_certificates", list(&g.ClientCertificates, clientCertificatesTable)), "who shows a certificate at the TLS handshake"},
 		{"redirect_http", false, d.inOneFile("redirect_http", number(&g.RedirectHTTP)), "public port of https: `443`. Whoever asks over plain http is sent there"},
 		{"defaults", false, d.inOneFile("defaults", mapping(defaultsTable(&g.Defaults))), "what routes inherit"},
 		{"floor", false, d.inOneFile("floor", list(&g.Floor, floorTable)), "what routes may not leave out"},

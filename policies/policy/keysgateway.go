@@ -13,6 +13,14 @@ func defaultsTable(v *Defaults) table {
 	}}
 }
 
+func clientCertificatesTable(v *ClientCertificates) table {
+	return table{"client certificates", &v.Pos, []field{
+		{"hosts", false, texts(&v.Hosts), "names of `hosts`. Without it, every host that no other entry names, and clients that name none"},
+		{"ca", true, place(&v.CA), "file of PEM certificates of the authorities that sign them; a path from where the gateway was started"},
+		{"required", false, truth(&v.Required), "`false`: a client may go without; what it shows must be good all the same. `true` if not said"},
+	}}
+}
+
 func floorTable(v *Floor) table {
 	return table{"a floor", &v.Pos, []field{
 		{"paths", true, text(&v.Paths), "`/v1/*` for everything below `/v1/`, or one path. A route whose pattern can match any such path is held to the floor"},

@@ -27,6 +27,8 @@ func routeTable(v *Route) table {
 		{"request", false, optional(&v.Request, requestTable), "what the upstream sees in place of what was asked"},
 		{"response", false, mapping(responseTable(&v.Response)), "fields of answers, besides those of the defaults"},
 		{"websocket", false, truth(&v.WebSocket), "`true`: an upgrade to websocket may pass; no other ever does"},
+		{"encoded_slash", false, truth(&v.EncodedSlash), "`true`: `%2F` in a path is a slash within one segment, for parameters, rules and the upstream alike, which must not take it for a separator; refused otherwise"},
+		{"compress", false, compressed(&v.Compress, &v.CompressTypes), "`true` for answers that are text (HTML, JSON, scripts, XML, SVG), or media types and ranges: `[application/json, text/*]`. See Compression"},
 		{"log", false, texts(&v.Log), "query parameters whose values may stand in events"},
 	}}
 }

@@ -7,6 +7,7 @@ func upstreamTable(v *Upstream) table {
 		{"name", true, text(&v.Name), "as routes call it"},
 		{"endpoints", true, places(&v.Endpoints), "URLs: scheme, host and port only"},
 		{"credential", true, credential(v), "what it is shown, exactly one of `exchange`, `client` and `none`. Tokens travel over https or on this machine, and the one that came in is never sent"},
+		{"protocol", false, word(&v.Protocol, protocols()...), "what it is spoken to in: `h2` (HTTP/2 over TLS, for https) or `h2c` (HTTP/2 without, for http), no other if it offers less; HTTP/1.1 if absent. gRPC needs one of them, see gRPC"},
 		{"connect", false, duration(&v.Connect), "for one dial, up to `30s`; default `1s`"},
 		{"attempt", false, duration(&v.Attempt), "for one try, up to `5m`; default: the route's timeout"},
 		{"breaker", false, mapping(breakerTable(&v.Breaker)), "when an endpoint is left alone"},

@@ -32,7 +32,7 @@ const (
 //
 // It is strict: a key nobody knows, a key that stands twice, a value without
 // its unit is a mistake. The error holds all Mistakes of all files; the
-// document is nil then. Load looks at each value alone; Validate tells whether
+// document is nil then. Load looks at each value alone; Validate reports whether
 // they fit together.
 func Load(fsys fs.FS, env func(string) (string, bool)) (*Document, error) {
 	doc, err := load(fsys, env)
@@ -163,7 +163,7 @@ func read(fsys fs.FS, name string) ([]byte, error) {
 	return data, nil
 }
 
-// parse reads one file's YAML into the document. It tells whether the file holds
+// parse reads one file's YAML into the document. It reports whether the file holds
 // tests alone: those change nothing that is served, and no version.
 func (d *decoder) parse(name string, data []byte) (testsAlone bool) {
 	d.file = name

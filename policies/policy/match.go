@@ -91,7 +91,7 @@ func isParamName(s string) bool {
 	return isName(s) && isLower(s[0]) && !strings.ContainsAny(s, ".-")
 }
 
-// isLiteral tells whether s is made of the characters a canonical path has
+// isLiteral reports whether s is made of the characters a canonical path has
 // unescaped (RFC 3986 section 3.3), without those that patterns use.
 func isLiteral(s string) bool {
 	for i := range len(s) {
@@ -132,7 +132,7 @@ func (p pattern) shape() string {
 	return "/" + strings.Join(out, "/")
 }
 
-// overlaps tells whether some path matches both patterns.
+// overlaps reports whether some path matches both patterns.
 func (p pattern) overlaps(q pattern) bool {
 	for i := 0; ; i++ {
 		switch {

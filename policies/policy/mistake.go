@@ -11,7 +11,7 @@ import (
 // Mistake is one thing wrong in a policy file, or worth knowing about it: what,
 // where, why, and how to mend it.
 type Mistake struct {
-	// Severity tells whether the policies can be served with it.
+	// Severity is whether the policies can be served with it.
 	Severity Severity
 	// Code names the kind of mistake, for search and help; see the codes.
 	Code string

@@ -23,6 +23,12 @@ func (v *validator) redirect(r *Route) {
 	if r.Timeout.Set {
 		unused = append(unused, r.Timeout.Pos)
 	}
+	if r.Compress.Set {
+		unused = append(unused, r.Compress.Pos)
+	}
+	if len(r.CompressTypes) > 0 {
+		unused = append(unused, r.CompressTypes[0].Pos)
+	}
 	if r.WebSocket.Set {
 		unused = append(unused, r.WebSocket.Pos)
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 func (v *validator) route(r *Route) {
@@ -18,10 +19,16 @@ func (v *validator) route(r *Route) {
 	v.rewrite(r)
 	v.fieldsOfAnswers(r.Response)
 	v.cors(r.CORS)
+	v.encodedSlash(r)
 	v.refers(r.Upstream, "upstream", "upstreams", v.upstreams)
 	v.exchanged(r)
+	v.upgraded(r)
+	v.compress(r)
 	for _, name := range r.Authenticate {
 		v.refers(name, "issuer", "issuers", v.issuers)
+	}
+	if len(r.Authenticate) > 0 {
+		v.opaque(e.Authenticate)
 	}
 	for _, name := range r.Limits {
 		v.refers(name, "limit", "limits", v.limits)
@@ -37,6 +44,31 @@ func (v *validator) route(r *Route) {
 	v.silent(r, e)
 	v.inspected(r, e)
 	v.floors(r, e)
+}
+
+// encodedSlash reports a route where no slash can be escaped, and one that writes
+// what a star took into another path, where escaped slashes and others would look
+// alike.
+func (v *validator) encodedSlash(r *Route) {
+	if !r.EncodedSlash.V {
+		return
+	}
+	if _, path := SplitMatch(r.Match.V); !strings.ContainsAny(path, "{*") {
+		v.report(r.EncodedSlash.Pos, CodeNoEffect, fmt.Sprintf("route %q matches one path, in which nothing can be escaped", r.Name.V), "", "leave it out")
+	}
+	templates := []Value[string]{}
+	if r.Request != nil {
+		templates = append(templates, r.Request.Path)
+	}
+	if r.Redirect != nil {
+		templates = append(templates, r.Redirect.To)
+	}
+	for _, t := range templates {
+		if strings.HasSuffix(t.V, "*") {
+			v.report(t.Pos, CodeConflict, fmt.Sprintf("the path %q takes what a star took, and route %q takes escaped slashes: they would become separators", t.V, r.Name.V),
+				"encoded_slash stands at "+r.EncodedSlash.Pos.String(), "leave encoded_slash out, or match with parameters, which stay one segment each")
+		}
+	}
 }
 
 // exchanged reports a route that has no caller whose token could be exchanged

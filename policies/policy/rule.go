@@ -133,7 +133,7 @@ const (
 	wholeMost  = 1<<53 - 1 // that JSON readers agree on (RFC 8259 section 6)
 )
 
-// fits tells whether a claim of a type can have a value.
+// fits reports whether a claim of a type can have a value.
 func fits(value, kind string) bool {
 	switch kind {
 	case "number":

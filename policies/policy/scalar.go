@@ -35,7 +35,7 @@ func scalar[T any](into *Value[T], k kind[T]) reader {
 			return
 		}
 		if strings.Contains(n.Value, "${") {
-			d.reportf(n, CodeEnvironment, "${env:NAME} works in an issuer's url, jwks and ca, an upstream's endpoints and a client's redirects and post_logout; ${file:PATH} in request: {set: ...}",
+			d.reportf(n, CodeEnvironment, "${env:NAME} works in an issuer's url, jwks, ca and introspection, an upstream's endpoints and a client's redirects and post_logout; ${file:PATH} in request: {set: ...} and in introspection: {secret: ...}",
 				"%q cannot be taken from the environment", n.Value)
 			return
 		}

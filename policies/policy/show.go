@@ -41,6 +41,13 @@ func (d *Document) Show(r *Route) []Line {
 	if r.WebSocket.Set {
 		s.line(0, r.WebSocket.Pos, "websocket: %t", r.WebSocket.V)
 	}
+	if r.EncodedSlash.Set {
+		s.line(0, r.EncodedSlash.Pos, "encoded_slash: %t", r.EncodedSlash.V)
+	}
+	if r.Compress.Set {
+		s.line(0, r.Compress.Pos, "compress: %t", r.Compress.V)
+	}
+	s.texts(0, "compress", r.CompressTypes)
 	s.cors(e.CORS)
 	s.request(r.Request)
 	s.fields(0, "response", e.Response)
@@ -86,6 +93,7 @@ func (s *shower) upstream(name Value[string]) {
 	}
 	u := s.doc.Upstreams[i]
 	s.texts(1, "endpoints", u.Endpoints)
+	s.text(1, "protocol", u.Protocol)
 	for kind, v := range map[string]Value[string]{"exchange": u.Exchange, "client": u.Client, "none": u.NoCredential} {
 		if v.Set { // exactly one is
 			s.line(1, v.Pos, "credential: {%s: %s}", kind, scalarText(v.V))
@@ -109,6 +117,9 @@ func (s *shower) issuers(r *Route, e Effective) {
 			s.text(2, "audience", p.Audience)
 			s.value(2, p.Profile.Pos, p.Profile.Set, "profile: "+p.Profile.Or(DefaultProfile))
 			s.value(2, p.Lifetime.Pos, p.Lifetime.Set, "lifetime: "+FormatDuration(p.Lifetime.Or(DefaultLifetime)))
+			if q := p.Introspection; p.Introspects {
+				s.value(2, q.Pos, true, fmt.Sprintf("introspection: {tokens: %s, cache: %s}", q.Tokens.Or(DefaultIntrospected), FormatDuration(q.Cache.Or(DefaultBelief))))
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ const (
 	issuedMost   = time.Hour      // of a token that is issued
 	refreshMost  = 2160 * time.Hour
 	staleMost    = time.Hour
+	beliefMost   = time.Minute     // in what an issuer said of a token
 	staleLeast   = 5 * time.Second // a healthy token service speaks every two
 	windowMost   = 10 * time.Minute
 	shortest     = time.Millisecond
@@ -38,10 +39,15 @@ func (v *validator) gateway() {
 	for _, n := range g.TrustedProxies {
 		v.network(n, "would believe everyone", "any client could then say it is any other; name your proxies")
 	}
+	for _, n := range g.ProxyProtocol {
+		v.network(n, "would have every client begin with a PROXY header", "any client could then say it is any other; name your load balancers")
+	}
+	v.clientCertificates(g)
 	v.count(g.RedirectHTTP, 1, 65535)
 	for _, name := range g.Defaults.Authenticate {
 		v.refers(name, "issuer", "issuers", v.issuers)
 	}
+	v.opaque(g.Defaults.Authenticate)
 	for _, name := range g.Defaults.Limits {
 		v.refers(name, "limit", "limits", v.limits)
 	}
@@ -62,6 +68,7 @@ func (v *validator) issuer(i *Issuer) {
 	v.visible(i.Audience, "an audience")
 	v.duration(i.Lifetime, time.Second, lifetimeMost)
 	v.duration(i.Revocations.Stale, staleLeast, staleMost)
+	v.introspection(i)
 	if i.Profile.V == "jwt" {
 		if i.Follows {
 			v.report(i.Revocations.Pos, CodeNoEffect, "an issuer of profile jwt has no list of revocations that is read here", "", "leave it out; give its tokens a short lifetime instead")
@@ -113,7 +120,11 @@ func (v *validator) upstream(u *Upstream) {
 	v.visible(u.Exchange, "an audience")
 	v.visible(u.Client, "an audience")
 	for _, e := range u.Endpoints {
-		if address, ok := v.origin(e, false); ok && (u.Exchange.Set || u.Client.Set) {
+		address, ok := v.origin(e, false)
+		if ok {
+			v.protocol(u, e, address.Scheme)
+		}
+		if ok && (u.Exchange.Set || u.Client.Set) {
 			v.secret(e, address, "a token would travel")
 		}
 	}

@@ -3,10 +3,11 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
-// Validate tells whether the values of a document fit together: whether every
+// Validate reports whether the values of a document fit together: whether every
 // name stands for something, every route can be used and none goes below the
 // floor. It changes nothing; the error holds all Mistakes.
 //
@@ -94,7 +95,11 @@ func named[T any](v *validator, kind string, stanzas []T, name func(T) (Value[st
 }
 
 func (v *validator) badName(n Value[string], kind string) {
-	v.report(n.Pos, CodeForm, fmt.Sprintf("%q cannot be the name of a %s", n.V, kind),
+	article := "a"
+	if strings.ContainsRune("aeiou", rune(kind[0])) {
+		article = "an"
+	}
+	v.report(n.Pos, CodeForm, fmt.Sprintf("%q cannot be the name of %s %s", n.V, article, kind),
 		"", "a name has up to 64 lower-case letters, digits, dots, dashes and underscores, and begins with a letter or digit")
 }
 

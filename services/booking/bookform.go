@@ -122,7 +122,7 @@ func digits(text string, least, most int) bool {
 	return len(text) >= least && len(text) <= most && !strings.ContainsFunc(text, func(c rune) bool { return c < '0' || c > '9' })
 }
 
-// luhn tells whether the last digit fits the others (ISO/IEC 7812-1, annex B).
+// luhn reports whether the last digit fits the others (ISO/IEC 7812-1, annex B).
 func luhn(number string) bool {
 	sum := 0
 	for i := range len(number) {

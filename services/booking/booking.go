@@ -188,7 +188,7 @@ func (s *Service) pages(r chi.Router) {
 	r.Get(signedOutPath, s.serve(s.signedOut))
 }
 
-// Ready says whether the service can work. That neighbours are away is no
+// Ready reports whether the service can work. That neighbours are away is no
 // reason to say no: pages say so better.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 

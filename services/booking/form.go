@@ -59,7 +59,7 @@ func single(values url.Values) (form, error) {
 	return f, nil
 }
 
-// clean tells whether text is UTF-8 without control characters but line ends
+// clean reports whether text is UTF-8 without control characters but line ends
 // and tabs.
 func clean(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool {
@@ -67,7 +67,7 @@ func clean(text string) bool {
 	})
 }
 
-// line tells whether text fits one line of at most most runes.
+// line reports whether text fits one line of at most most runes.
 func line(text string, most int) bool {
 	return utf8.RuneCountInString(text) <= most && !strings.ContainsAny(text, "\r\n\t")
 }

@@ -218,7 +218,7 @@ func (w *world) peer(name string, routes func(chi.Router)) *peer.Client {
 		w.t.Fatal(err)
 	}
 	client, err := peer.New(peer.Config{
-		Name: name, URL: server.URL, Credential: source, Exchange: exchange, Timeout: 20 * time.Second,
+		Name: name, URL: server.URL, Credential: source, Exchange: exchange, Timeout: time.Minute, Connect: time.Minute,
 		RequestID: chassis.RequestID, Log: slog.New(slog.DiscardHandler),
 		TLS: server.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
 	})
@@ -526,7 +526,7 @@ func (w *world) browser() *browser {
 	// Both servers have the standard library's test certificate.
 	transport := w.issuer.HTTP().Transport.(*http.Transport).Clone()
 	w.t.Cleanup(transport.CloseIdleConnections)
-	return &browser{w: w, site: "same-origin", client: &http.Client{Transport: transport, Jar: jar, Timeout: 30 * time.Second}}
+	return &browser{w: w, site: "same-origin", client: &http.Client{Transport: transport, Jar: jar, Timeout: 2 * time.Minute}}
 }
 
 // seen is a page as it came in the end.

@@ -200,7 +200,7 @@ func (v *visit) removalState(subject string) (d removalData, err error) {
 	return removalData{Done: r.Completed != nil, Left: r.Left, Blocked: sentence(r.Blocked, "")}, nil
 }
 
-// over tells whether an error says that the guest's sign-in is of no use any
+// over reports whether an error says that the guest's sign-in is of no use any
 // more. A neighbour that is in trouble says nothing of the kind.
 func (v *visit) over(err error) bool {
 	if errors.Is(err, errNoSession) || refused(err, http.StatusNotFound) {

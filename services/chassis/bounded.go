@@ -9,10 +9,10 @@ import (
 // fewConnections is how many one source may have open in any case.
 const fewConnections = 64
 
-// slots are the connections that may be open at once, shared by the listeners
-// of one server. One source holds half of them at most: a connection costs its
-// owner nothing, and who holds them all locks everybody out.
-type slots struct {
+// Slots are the connections that may be open at once, shared by the listeners
+// of one server. One source holds half of them at most, or what Limits say: a
+// connection costs its owner nothing, and who holds them all locks everybody out.
+type Slots struct {
 	free chan struct{}
 	each int
 
@@ -20,16 +20,48 @@ type slots struct {
 	held map[netip.Addr]int
 }
 
-func newSlots(connections int) *slots {
-	return &slots{
-		free: make(chan struct{}, connections),
-		each: max(connections/2, fewConnections),
-		held: map[netip.Addr]int{},
+// NewSlots are as many as l allows.
+func NewSlots(l Limits) (*Slots, error) {
+	l, err := l.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return newSlots(l), nil
+}
+
+func newSlots(l Limits) *Slots {
+	return &Slots{free: make(chan struct{}, l.Connections), each: l.ConnectionsPerSource, held: map[netip.Addr]int{}}
+}
+
+// Take waits for a free slot; false when closed came first.
+func (s *Slots) Take(closed <-chan struct{}) bool {
+	select {
+	case s.free <- struct{}{}:
+		return true
+	case <-closed:
+		return false
 	}
 }
 
-// enter counts a connection of source, or refuses it.
-func (s *slots) enter(source netip.Addr) bool {
+// TryTake takes a slot if one is free.
+func (s *Slots) TryTake() bool {
+	select {
+	case s.free <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// Give gives back a slot that was taken.
+func (s *Slots) Give() { <-s.free }
+
+// Taken is how many slots are taken.
+func (s *Slots) Taken() int { return len(s.free) }
+
+// Enter counts a connection of source against its share, or refuses it. Who
+// entered has to Leave.
+func (s *Slots) Enter(source netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.held[source] >= s.each {
@@ -39,26 +71,25 @@ func (s *slots) enter(source netip.Addr) bool {
 	return true
 }
 
-// leave gives the slot of a connection back.
-func (s *slots) leave(source netip.Addr) {
+// Leave ends what Enter began.
+func (s *Slots) Leave(source netip.Addr) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.held[source]--; s.held[source] == 0 {
 		delete(s.held, source)
 	}
-	s.mu.Unlock()
-	<-s.free
 }
 
 // bounded is a listener that hands out connections only while there are free
 // slots; it holds at most one more.
 type bounded struct {
 	net.Listener
-	slots  *slots
+	slots  *Slots
 	closed chan struct{}
 	once   sync.Once
 }
 
-func bound(l net.Listener, s *slots) net.Listener {
+func bound(l net.Listener, s *Slots) net.Listener {
 	return &bounded{Listener: l, slots: s, closed: make(chan struct{})}
 }
 
@@ -70,17 +101,15 @@ func (b *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case b.slots.free <- struct{}{}:
-		case <-b.closed:
+		if !b.slots.Take(b.closed) {
 			conn.Close()
 			return nil, net.ErrClosed
 		}
-		from := source(conn.RemoteAddr())
-		if b.slots.enter(from) {
+		from := Source(conn.RemoteAddr())
+		if b.slots.Enter(from) {
 			return &slotted{Conn: conn, slots: b.slots, from: from}, nil
 		}
-		<-b.slots.free
+		b.slots.Give()
 		conn.Close()
 	}
 }
@@ -90,9 +119,9 @@ func (b *bounded) Close() error {
 	return b.Listener.Close()
 }
 
-// source is the address that connected, or its /64: who has one address of
+// Source is the address that connected, or its /64: who has one address of
 // IPv6 has all of those. What is not TCP is one source.
-func source(addr net.Addr) netip.Addr {
+func Source(addr net.Addr) netip.Addr {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return netip.Addr{}
@@ -107,13 +136,16 @@ func source(addr net.Addr) netip.Addr {
 // slotted is a connection that gives its slot back when it is closed.
 type slotted struct {
 	net.Conn
-	slots *slots
+	slots *Slots
 	from  netip.Addr
 	once  sync.Once
 }
 
 func (s *slotted) Close() error {
 	err := s.Conn.Close()
-	s.once.Do(func() { s.slots.leave(s.from) })
+	s.once.Do(func() {
+		s.slots.Leave(s.from)
+		s.slots.Give()
+	})
 	return err
 }

@@ -1,5 +1,5 @@
 // Package chassis is how every process here runs: it listens with bounds on
-// everything a client may cost, tells whether it is alive and ready, counts,
+// everything a client may cost, reports whether it is alive and ready, counts,
 // writes one event per request, and stops without dropping a request it has
 // begun.
 package chassis
@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -26,6 +27,10 @@ type Config struct {
 	// TLS makes it serve HTTPS with HTTP/1.1 and HTTP/2; nil serves HTTP/1.1
 	// in the clear, for loopback and tests.
 	TLS *tls.Config
+	// Accept, if set, makes of each listener of Addr the one that is served, in
+	// place of TLS: it hands out connections whose handshake is done, each within
+	// slots; by their type *tls.Conn those are known that speak HTTP/2.
+	Accept func(l net.Listener, slots *Slots) net.Listener
 	// Plain is where PlainHandler is served in the clear, HTTP/1.1 alone, beside
 	// Addr and within the same Limits (--http); empty for nowhere.
 	Plain        string
@@ -66,6 +71,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Plain != "" && c.PlainHandler == nil {
 		return c, errors.New("there is no handler to serve in the clear")
+	}
+	if c.Accept != nil && c.TLS != nil {
+		return c, errors.New("TLS is for the listener that Accept makes: leave Config.TLS out")
 	}
 	if c.DrainDelay < 0 || c.DrainTimeout < 0 {
 		return c, errors.New("the drain delay and the drain timeout cannot be negative")

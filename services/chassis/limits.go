@@ -23,9 +23,12 @@ type Limits struct {
 	// HeaderBytes bounds the header fields of a request; default 32 KiB.
 	HeaderBytes int
 	// Connections bounds how many are open at once; default 4096. More wait in
-	// the system's queue. One source, an IPv4 address or an IPv6 /64, has half of
-	// them at most (64 in any case) and is hung up on beyond.
+	// the system's queue.
 	Connections int
+	// ConnectionsPerSource bounds how many of them one source has, an IPv4
+	// address or an IPv6 /64, which is hung up on beyond; default half of
+	// Connections, and 64 in any case.
+	ConnectionsPerSource int
 }
 
 // withDefaults fills in zeros and refuses what is negative.
@@ -54,6 +57,7 @@ func (l Limits) withDefaults() (Limits, error) {
 	}{
 		{"HeaderBytes", &l.HeaderBytes, 32 << 10},
 		{"Connections", &l.Connections, 4096},
+		{"ConnectionsPerSource", &l.ConnectionsPerSource, 0},
 	} {
 		if *n.value < 0 {
 			return l, fmt.Errorf("the limit %s is %d: it cannot be negative, and nothing is unlimited here", n.name, *n.value)
@@ -61,6 +65,9 @@ func (l Limits) withDefaults() (Limits, error) {
 		if *n.value == 0 {
 			*n.value = n.zero
 		}
+	}
+	if l.ConnectionsPerSource == 0 {
+		l.ConnectionsPerSource = max(l.Connections/2, fewConnections)
 	}
 	return l, nil
 }

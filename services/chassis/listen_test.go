@@ -1,8 +1,10 @@
 package chassis_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -55,5 +57,40 @@ func TestABusyPortNamesItsHolderAndTheWayOut(t *testing.T) {
 				t.Errorf("%q lacks %q", err, want)
 			}
 		}
+	}
+}
+
+// noting is a listener that notes what it is within.
+type noting struct {
+	net.Listener
+	slots *chassis.Slots
+}
+
+// Accept takes a slot for good.
+func (n noting) Accept() (net.Conn, error) {
+	conn, err := n.Listener.Accept()
+	if err == nil {
+		n.slots.TryTake()
+	}
+	return conn, err
+}
+
+// TestWhoAcceptsBringsItsOwnConnections: they are served as they come, and the
+// places are those of the limits.
+func TestWhoAcceptsBringsItsOwnConnections(t *testing.T) {
+	slots := make(chan *chassis.Slots, 2)
+	p := start(t, chassis.Config{Handler: http.HandlerFunc(hello), Limits: chassis.Limits{Connections: 3}, Accept: func(l net.Listener, s *chassis.Slots) net.Listener {
+		slots <- s
+		return noting{l, s}
+	}})
+	if status, body := get(fresh(), "http://"+p.addr); status != 200 {
+		t.Fatal(status, body)
+	}
+	s := <-slots
+	if s.Taken() != 1 || !s.TryTake() || !s.TryTake() || s.TryTake() {
+		t.Errorf("%d places were taken, of three", s.Taken())
+	}
+	if err := chassis.Run(t.Context(), chassis.Config{Name: "two", Addr: "localhost:0", Handler: http.HandlerFunc(hello), TLS: &tls.Config{}, Accept: func(l net.Listener, _ *chassis.Slots) net.Listener { return l }}); err == nil {
+		t.Error("two were taken who both make the handshakes")
 	}
 }

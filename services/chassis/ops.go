@@ -91,7 +91,7 @@ func startOps(c Config, h *health, failed chan<- error) (*http.Server, error) {
 		return nil, fmt.Errorf("ops: %w", err)
 	}
 	limits.apply(s)
-	serve(s, listeners, limits.Connections, failed)
+	serve(s, listeners, Config{Limits: limits}.accept(), failed)
 	if c.OnOps != nil {
 		c.OnOps(listeners[0].Addr().String())
 	}
@@ -113,7 +113,7 @@ func hereOnly(next http.Handler) http.Handler {
 	})
 }
 
-// literal tells whether host, with or without a port, is localhost or an address.
+// literal reports whether host, with or without a port, is localhost or an address.
 func literal(host string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {

@@ -36,7 +36,7 @@ func withRequestID(r *http.Request) (*http.Request, string) {
 // maxRequestID bounds an id taken from a caller; ours have 32 characters.
 const maxRequestID = 64
 
-// plain tells whether id can stand in a log, a header and a URL as it is.
+// plain reports whether id can stand in a log, a header and a URL as it is.
 func plain(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false

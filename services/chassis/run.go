@@ -41,7 +41,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	public := c.server()
 	public.Handler = health.hurry(public.Handler)
-	serve(public, listeners, c.Limits.Connections, failed)
+	serve(public, listeners, c.accept(), failed)
 	addr := listeners[0].Addr().String()
 	c.Log.Info("serving", "name", c.Name, "addr", c.Addr, "listening", addr)
 	if c.OnReady != nil {
@@ -72,11 +72,12 @@ func (c Config) server() *http.Server {
 		Protocols: new(http.Protocols),
 	}
 	s.Protocols.SetHTTP1(true)
-	s.Protocols.SetHTTP2(c.TLS != nil)
+	s.Protocols.SetHTTP2(c.TLS != nil || c.Accept != nil)
 	c.Limits.apply(s)
 	if c.Tune != nil {
 		c.Tune(s)
 	}
+	withResets(s)
 	return s
 }
 
@@ -89,28 +90,34 @@ func startPlain(c Config, h *health, failed chan<- error) (*http.Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	c.Handler, c.TLS = c.PlainHandler, nil
+	c.Handler, c.TLS, c.Accept = c.PlainHandler, nil, nil
 	s := c.server()
 	s.Handler = h.hurry(s.Handler)
-	serve(s, listeners, c.Limits.Connections, failed)
+	serve(s, listeners, c.accept(), failed)
 	if c.OnPlain != nil {
 		c.OnPlain(listeners[0].Addr().String())
 	}
 	return s, nil
 }
 
+// accept is how a listener's connections are taken: one set of slots for all.
+func (c Config) accept() func(*http.Server, net.Listener) error {
+	free := newSlots(c.Limits)
+	switch {
+	case c.Accept != nil:
+		return func(s *http.Server, l net.Listener) error { return s.Serve(c.Accept(l, free)) }
+	case c.TLS != nil:
+		return func(s *http.Server, l net.Listener) error { return s.ServeTLS(bound(l, free), "", "") }
+	default:
+		return func(s *http.Server, l net.Listener) error { return s.Serve(bound(l, free)) }
+	}
+}
+
 // serve starts s on each listener; the first failure of each goes to failed.
-func serve(s *http.Server, listeners []net.Listener, connections int, failed chan<- error) {
-	free := newSlots(connections)
-	encrypted := s.TLSConfig != nil // asked before serving: the first listener sets one in any case
+func serve(s *http.Server, listeners []net.Listener, accept func(*http.Server, net.Listener) error, failed chan<- error) {
 	for _, l := range listeners {
 		go func() {
-			var err error
-			if encrypted {
-				err = s.ServeTLS(bound(l, free), "", "")
-			} else {
-				err = s.Serve(bound(l, free))
-			}
+			err := accept(s, l)
 			if !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serving on %s: %w", l.Addr(), err)
 			}

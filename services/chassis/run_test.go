@@ -55,7 +55,7 @@ func get(c *http.Client, url string) (int, string) {
 }
 
 func fresh() *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 }
 
 func hello(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }
@@ -267,7 +267,7 @@ func TestConnectionsBeyondTheBoundWait(t *testing.T) {
 		t.Errorf("the second is served beside the first: %v", err)
 	}
 	first.Close()
-	second.SetReadDeadline(time.Now().Add(10 * time.Second))
+	second.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := second.Read(make([]byte, 1)); err != nil {
 		t.Errorf("the second is not served after the first: %v", err)
 	}
@@ -316,7 +316,7 @@ func TestThePlainListenerSharesTheLifeOfTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {

@@ -8,7 +8,7 @@ import (
 // MaxEmail bounds an address, in bytes (RFC 5321, 4.5.3.1.3).
 const MaxEmail = 254
 
-// ValidEmail tells whether mail can be sent to an address as it is: no name, no
+// ValidEmail reports whether mail can be sent to an address as it is: no name, no
 // quotes, no comment and no second line, so that it never becomes another header
 // or recipient. ASCII alone, which every mail server takes.
 func ValidEmail(address string) bool {

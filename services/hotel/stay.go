@@ -34,7 +34,7 @@ func (s Stay) Check(today Date) error {
 	return nil
 }
 
-// CheckGuests says whether that many guests can be booked at once. The error is
+// CheckGuests reports whether that many guests can be booked at once. The error is
 // fit for the caller's eyes.
 func CheckGuests(n int) error {
 	if n < 1 || n > MaxGuests {

@@ -87,7 +87,7 @@ func (s *Service) charge(ctx context.Context, want *hotel.Charge, card hotel.Car
 	return c, fresh, err
 }
 
-// fly says whether the caller is the one to go to the bank; if not, landed tells
+// fly reports whether the caller is the one to go to the bank; if not, landed tells
 // when somebody else is back.
 func (s *Service) fly(id string) (landed <-chan struct{}, mine bool) {
 	s.mu.Lock()

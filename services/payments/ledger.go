@@ -30,7 +30,7 @@ func (s *Service) post(ctx context.Context, tx *sql.Tx, c *charge, kind string) 
 	return nil
 }
 
-// posted tells whether a posting of the kind was made for a charge.
+// posted reports whether a posting of the kind was made for a charge.
 func posted(ctx context.Context, tx *sql.Tx, id, kind string) (yes bool, err error) {
 	err = tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM postings WHERE charge = ? AND kind = ?)", id, kind).Scan(&yes)
 	if err != nil {

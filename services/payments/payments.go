@@ -128,7 +128,7 @@ func (s *Service) Run(ctx context.Context) {
 	both.Wait()
 }
 
-// Ready says whether the service can work. The bank being away is no reason to
+// Ready reports whether the service can work. The bank being away is no reason to
 // say no: what was paid can still be shown, voided and refunded.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 

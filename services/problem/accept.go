@@ -9,7 +9,7 @@ import (
 // send about 150; what is longer wastes our time and gets JSON.
 const maxAccept = 1024
 
-// prefersHTML tells whether an Accept field wants text/html more than it wants
+// prefersHTML reports whether an Accept field wants text/html more than it wants
 // JSON (RFC 9110, 12.5.1). Equal wishes get JSON: this is an API.
 func prefersHTML(accept []string) bool {
 	if len(accept) != 1 || len(accept[0]) > maxAccept {

@@ -113,7 +113,7 @@ func (s *Service) of(ctx context.Context, guest, after string, limit int) (*hote
 			return nil, fmt.Errorf("find a document: %w", err)
 		}
 	}
-	// One more than asked for tells whether there is a next page.
+	// One more than asked for reports whether there is a next page.
 	all, err := s.rows(ctx, "WHERE guest = ? AND seq < ? ORDER BY seq DESC LIMIT ?", guest, before, limit+1)
 	if err != nil {
 		return nil, err

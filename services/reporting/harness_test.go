@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.service, err = reporting.New(t.Context(), reporting.Config{
 		Path: w.path, Verify: verifyAt + "/", Guard: guard, Log: slog.New(slog.NewTextHandler(w.log, nil)), Renders: 2,
-		Wait: 20 * time.Second, // many share two cores with the race detector
+		Wait: 2 * time.Minute, // many share two cores with the race detector
 	})
 	if err != nil {
 		t.Fatal(err)

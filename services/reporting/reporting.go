@@ -98,7 +98,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	return &Service{config: c, store: opened, secret: key, turns: make(chan struct{}, c.Renders)}, nil
 }
 
-// checkVerify says whether an address can stand on a document.
+// checkVerify reports whether an address can stand on a document.
 func checkVerify(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || clean(address) != address {
@@ -129,7 +129,7 @@ func (s *Service) Handler() http.Handler {
 	return r
 }
 
-// Ready says whether the service can work.
+// Ready reports whether the service can work.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 
 // Close closes the database.

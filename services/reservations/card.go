@@ -33,7 +33,7 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// number tells whether text is from least to most digits.
+// number reports whether text is from least to most digits.
 func number(text string, least, most int) bool {
 	return len(text) >= least && len(text) <= most && !strings.ContainsFunc(text, notDigit)
 }

@@ -159,7 +159,7 @@ func (s *Service) charge(ctx context.Context, b *booking) (*hotel.Charge, error)
 	return &charge, err
 }
 
-// approves tells whether the charge pays for the reservation.
+// approves reports whether the charge pays for the reservation.
 func approves(c *hotel.Charge, r *hotel.Reservation) bool {
 	return c.ID == r.ID && c.Status == hotel.ChargeApproved && c.Amount == r.Total
 }

@@ -54,7 +54,7 @@ type point struct {
 }
 
 // killed books, with a process that is killed at first and, if there is one, a
-// next that is killed at second. It tells whether the last of them survived.
+// next that is killed at second. It reports whether the last of them survived.
 func killed(t *testing.T, body string, cancel bool, first point, second *point) (survived bool) {
 	t.Helper()
 	w := newWorld(t)

@@ -133,7 +133,7 @@ func (s *Service) Handler() http.Handler {
 	return r
 }
 
-// Ready says whether the service can work. Search being away is no reason to
+// Ready reports whether the service can work. Search being away is no reason to
 // say no: what is booked can still be shown and cancelled.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 

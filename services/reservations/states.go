@@ -214,7 +214,7 @@ func free(ctx context.Context, tx *sql.Tx, id string) error {
 	return nil
 }
 
-// change tells whether a statement changed anything.
+// change reports whether a statement changed anything.
 func change(ctx context.Context, tx *sql.Tx, statement string, args ...any) (bool, error) {
 	result, err := tx.ExecContext(ctx, statement, args...)
 	if err != nil {

@@ -31,7 +31,7 @@ func (c bankCard) judge(now time.Time) (status, reason string) {
 	return bankApproved, ""
 }
 
-// expired says whether the month on the card is over, or none.
+// expired reports whether the month on the card is over, or none.
 func (c bankCard) expired(now time.Time) bool {
 	month, err := time.Parse("01/06", c.Expiry)
 	return err != nil || !now.Before(month.AddDate(0, 1, 0))

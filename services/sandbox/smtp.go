@@ -43,13 +43,26 @@ func (s *Sandbox) Serve(ctx context.Context, listeners ...net.Listener) error {
 	server.ErrorLog = slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug)
 
 	failed := make(chan error, len(listeners))
+	var open []net.Listener
 	for _, l := range listeners {
-		go func() { failed <- server.Serve(mortals{netutil.LimitListener(l, maxSenders)}) }()
+		l = mortals{netutil.LimitListener(l, maxSenders)}
+		open = append(open, l)
+		go func() { failed <- server.Serve(l) }()
 	}
 	var broken error
+	serving := len(open)
 	select {
 	case <-ctx.Done():
 	case broken = <-failed:
+		serving--
+	}
+	// Shutdown counts who is still here, and must not count while somebody is let
+	// in: it is a race of the server's own.
+	for _, l := range open {
+		_ = l.Close()
+	}
+	for range serving {
+		<-failed
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()

@@ -62,7 +62,7 @@ func TestWhatComesBeforeTheHandshakeIsNotObeyedAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	lines := bufio.NewReader(conn)
 	fmt.Fprint(conn, "EHLO thief\r\n")
 	for line := ""; !strings.HasPrefix(line, "250 "); {

@@ -44,6 +44,12 @@ func (w *world) later(d time.Duration) { w.now.Add(int64(d)) }
 
 func newWorld(t *testing.T, change ...func(*search.Config)) *world {
 	t.Helper()
+	return newWorldWaiting(t, waits, change...)
+}
+
+// newWorldWaiting is one where search waits so long for reservations.
+func newWorldWaiting(t *testing.T, patience time.Duration, change ...func(*search.Config)) *world {
+	t.Helper()
 	w := &world{t: t, issuer: tokentest.New(t)}
 	w.now.Store(today.UnixNano())
 	log := discard()
@@ -62,6 +68,7 @@ func newWorld(t *testing.T, change ...func(*search.Config)) *world {
 	}
 	client, err := peer.New(peer.Config{
 		Name: "reservations", URL: w.neighbour.URL, Credential: source, Log: log, RequestID: chassis.RequestID,
+		Timeout: patience, Connect: waits,
 		TLS: w.neighbour.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
 	})
 	if err != nil {

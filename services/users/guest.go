@@ -41,13 +41,13 @@ func owner(r *http.Request) (string, error) {
 	return named, nil
 }
 
-// validGuest tells whether a subject can be kept, and stand as one segment of a
+// validGuest reports whether a subject can be kept, and stand as one segment of a
 // path: dots alone would be taken for a way up.
 func validGuest(guest string) bool {
 	return guest != "" && len(guest) <= maxGuest && clean(guest) && strings.Trim(guest, ".") != ""
 }
 
-// clean tells whether a text is UTF-8 and all of it can be seen: what cannot may
+// clean reports whether a text is UTF-8 and all of it can be seen: what cannot may
 // be another line of a mail, or turn the text of a page around.
 func clean(text string) bool {
 	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0

@@ -36,7 +36,7 @@ import (
 )
 
 // patience bounds the wait for what happens by itself; reaching it is a failure.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // world is the service users with an issuer, a real mail server and neighbours
 // that want the right token and hold what they are given.
@@ -220,8 +220,8 @@ func (w *world) peer(name, scope string) *peer.Client {
 	}
 	client, err := peer.New(peer.Config{
 		Name: name, URL: w.neighbours[name].URL, Credential: source, Log: slog.New(slog.DiscardHandler), RequestID: chassis.RequestID,
-		Timeout: 10 * time.Second,
-		TLS:     w.neighbours[name].Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
+		Timeout: time.Minute, Connect: time.Minute,
+		TLS: w.neighbours[name].Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
 	})
 	if err != nil {
 		w.t.Fatal(err)

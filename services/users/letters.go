@@ -130,7 +130,7 @@ func settle(ctx context.Context, tx *sql.Tx, event string) error {
 	return nil
 }
 
-// before tells whether the guest (or the hotel) waits to hear of the same
+// before reports whether the guest (or the hotel) waits to hear of the same
 // booking's confirmation, whose cancellation t is.
 func (s *Service) before(ctx context.Context, t told) (event string, err error) {
 	err = s.store.Read().QueryRowContext(ctx, `SELECT e.id FROM events e JOIN letters l ON l.event = e.id AND l.recipient = ?

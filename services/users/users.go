@@ -136,7 +136,7 @@ func (s *Service) Run(ctx context.Context) {
 	both.Wait()
 }
 
-// Ready says whether the service can work. That a neighbour or the mail server is
+// Ready reports whether the service can work. That a neighbour or the mail server is
 // away is no reason to say no: what is to be told and forgotten waits for them.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 

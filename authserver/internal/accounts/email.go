@@ -43,7 +43,7 @@ func NormalizeEmail(typed string) (string, bool) {
 	return email, len(email) <= maxEmail
 }
 
-// foreign tells whether c is not for the part of an address before the @:
+// foreign reports whether c is not for the part of an address before the @:
 // quotes and their like, blanks and what cannot be seen.
 func foreign(c rune) bool {
 	return strings.ContainsRune(`"\,;:<>()[]@`, c) || unicode.IsSpace(c) || !unicode.IsPrint(c)

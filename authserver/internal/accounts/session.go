@@ -19,7 +19,7 @@ type Session struct {
 	hash                   [32]byte
 }
 
-// Same tells whether both are one session.
+// Same reports whether both are one session.
 func (s Session) Same(other Session) bool { return s.hash == other.hash }
 
 func session(n store.Session, p store.Person) Session {

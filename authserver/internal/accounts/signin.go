@@ -36,7 +36,7 @@ func (a *Accounts) SignIn(ctx context.Context, c Caller, email, password, previo
 	return a.start(ctx, c, p, previous)
 }
 
-// check tells whether the password is p's, who signs in as address and has no
+// check reports whether the password is p's, who signs in as address and has no
 // ID if there is no such person. An unknown address and a wrong password take
 // the same steps. It counts and records failures; the action is what the
 // password is asked for.

@@ -22,7 +22,7 @@ import (
 type Store interface {
 	// Credentials are a client's; one that is not known has none.
 	Credentials(ctx context.Context, client string) (store.Credentials, error)
-	// UseAssertion tells whether this is the first time that the client's
+	// UseAssertion reports whether this is the first time that the client's
 	// assertion is used; of several at once exactly one is the first.
 	UseAssertion(ctx context.Context, client, id string, expires time.Time) (first bool, err error)
 }

@@ -35,7 +35,7 @@ func Digest(secret string) string {
 	return digestPrefix + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Live tells whether secret is one of those kept, disabled or not.
+// Live reports whether secret is one of those kept, disabled or not.
 func Live(kept store.Credentials, secret string) bool { return matches(kept.Digests, secret) }
 
 // matches compares the secret with all digests, those that are absent too, and

@@ -109,13 +109,13 @@ func Parse(text string, rules Rules) (Values, error) {
 	return values, nil
 }
 
-// variant tells whether name is a known one but for its case.
+// variant reports whether name is a known one but for its case.
 func variant(name string, known []string) bool {
 	return !slices.Contains(known, name) &&
 		slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) })
 }
 
-// Clean tells whether text may go on into logs, keys and look-ups: it is UTF-8
+// Clean reports whether text may go on into logs, keys and look-ups: it is UTF-8
 // without control characters.
 func Clean(text string) bool {
 	return utf8.ValidString(text) && strings.IndexFunc(text, func(c rune) bool { return c < 0x20 || c == 0x7f }) < 0

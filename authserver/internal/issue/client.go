@@ -58,16 +58,16 @@ type Audience struct {
 	MayAct string
 }
 
-// May tells whether the client was granted a grant.
+// May reports whether the client was granted a grant.
 func (c Client) May(grant string) bool { return slices.Contains(c.Grants, grant) }
 
-// receives tells whether a token for one of these audiences is meant for the
+// receives reports whether a token for one of these audiences is meant for the
 // client.
 func (c Client) receives(audiences []string) bool {
 	return slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(c.Serves, a) })
 }
 
-// Concerns tells whether the client may be told of a token (RFC 7662 2.1): it is
+// Concerns reports whether the client may be told of a token (RFC 7662 2.1): it is
 // for it, or it is its own.
 func (c Client) Concerns(p *token.Principal) bool {
 	return p.Client == c.ID || c.receives(p.Audience)

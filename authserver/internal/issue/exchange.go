@@ -73,7 +73,7 @@ func decideExchange(req ExchangeRequest, now time.Time) (grant, error) {
 	}, nil
 }
 
-// mayActFor tells whether the client may stand between the subject and others.
+// mayActFor reports whether the client may stand between the subject and others.
 // RFC 8693 2.2.2 gives every refusal of a subject token the same code.
 func mayActFor(client Client, subject *token.Principal) error {
 	switch {

@@ -69,7 +69,7 @@ func publicHalf(stored StoredKey) (crypto.PublicKey, error) {
 	return public, nil
 }
 
-// fits says whether a public key is one for the algorithm.
+// fits reports whether a public key is one for the algorithm.
 func fits(public crypto.PublicKey, alg jose.SignatureAlgorithm) error {
 	switch alg {
 	case jose.ES256:
@@ -86,7 +86,7 @@ func fits(public crypto.PublicKey, alg jose.SignatureAlgorithm) error {
 	return fmt.Errorf("a %T is no key for %s", public, alg)
 }
 
-// same says whether two public keys are one.
+// same reports whether two public keys are one.
 func same(a, b crypto.PublicKey) bool {
 	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(b)

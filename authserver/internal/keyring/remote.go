@@ -33,6 +33,7 @@ const (
 // for concurrent use.
 type RemoteVault struct {
 	socket string
+	sign   time.Duration // bounds one signature
 	slots  chan struct{}
 	idle   chan net.Conn
 }
@@ -50,7 +51,7 @@ func DialSigner(socket string) (*RemoteVault, error) {
 	if others := info.Mode().Perm() & 0o022; others != 0 {
 		return nil, fmt.Errorf("others may put a signer of their own into %q (mode %04o): run chmod go-w on it", filepath.Dir(socket), info.Mode().Perm())
 	}
-	return &RemoteVault{socket: socket, slots: make(chan struct{}, maxAsking), idle: make(chan net.Conn, maxAsking)}, nil
+	return &RemoteVault{socket: socket, sign: signTimeout, slots: make(chan struct{}, maxAsking), idle: make(chan net.Conn, maxAsking)}, nil
 }
 
 // Close closes the connections that are idle.
@@ -121,7 +122,7 @@ func (k *remoteKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]
 	if opts != crypto.SHA256 {
 		return nil, errors.New("the signer process signs digests of SHA-256 only, PKCS #1 v1.5 where the key is RSA")
 	}
-	answer, err := k.vault.ask(context.Background(), signTimeout, question{Op: opSign, Key: k.id, Digest: digest})
+	answer, err := k.vault.ask(context.Background(), k.vault.sign, question{Op: opSign, Key: k.id, Digest: digest})
 	return answer.Signature, err
 }
 
@@ -200,7 +201,7 @@ func (v *RemoteVault) dial(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// broken says whether a connection ended, rather than took too long.
+// broken reports whether a connection ended, rather than took too long.
 func broken(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }

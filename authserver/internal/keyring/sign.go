@@ -73,7 +73,7 @@ func (p *pen) header(typ string) (string, error) {
 	return text, nil
 }
 
-// plain says whether typ needs no escaping in JSON.
+// plain reports whether typ needs no escaping in JSON.
 func plain(typ string) bool {
 	for _, c := range []byte(typ) {
 		switch {

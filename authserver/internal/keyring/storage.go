@@ -66,10 +66,10 @@ func describe(sealed []byte, public crypto.PublicKey, alg string, now time.Time)
 	}, nil
 }
 
-// published says whether the key belongs in the key set.
+// published reports whether the key belongs in the key set.
 func (k *StoredKey) published() bool { return k.State != Gone }
 
-// signable says whether the private half is still wanted.
+// signable reports whether the private half is still wanted.
 func (k *StoredKey) signable() bool { return k.State == Next || k.State == Current }
 
 // Storage keeps the keys across restarts.

@@ -156,7 +156,7 @@ func checkAuthorization(f form) error {
 	return nil
 }
 
-// stale tells whether the person must sign in again although a session is there.
+// stale reports whether the person must sign in again although a session is there.
 func stale(f form, signedIn, now time.Time) bool {
 	if f.get("prompt") == "login" {
 		return true
@@ -240,7 +240,7 @@ func (s *Server) refuseByPage(w http.ResponseWriter, r *http.Request, err error)
 	}
 }
 
-// registered tells whether a redirect URI is one of the client's, character by
+// registered reports whether a redirect URI is one of the client's, character by
 // character. A native app cannot know its port beforehand, so that of a loopback
 // address may differ (RFC 8252 7.3).
 func registered(uris []string, uri string) bool {

@@ -18,7 +18,7 @@ type introspection struct {
 	Issuer   string       `json:"iss,omitempty"`
 	Subject  string       `json:"sub,omitempty"`
 	Client   string       `json:"client_id,omitempty"`
-	Audience string       `json:"aud,omitempty"`
+	Audience any          `json:"aud,omitempty"` // a string, or a list where there are more (RFC 7519 4.1.3)
 	Scope    string       `json:"scope,omitempty"`
 	ID       string       `json:"jti,omitempty"`
 	Issued   int64        `json:"iat,omitempty"`
@@ -72,7 +72,7 @@ func (s *Server) inspect(r *http.Request, client issue.Client, raw string) (intr
 // describe says of a token what the token says itself.
 func describe(issuer string, p *token.Principal) introspection {
 	a := introspection{
-		Active: true, Type: "Bearer", Issuer: issuer, Subject: p.Subject, Client: p.Client, Audience: strings.Join(p.Audience, " "),
+		Active: true, Type: "Bearer", Issuer: issuer, Subject: p.Subject, Client: p.Client, Audience: audience(p.Audience),
 		Scope: strings.Join(p.Scopes, " "), ID: p.TokenID, Issued: p.Issued.Unix(), Expires: p.Expires.Unix(),
 		Act: issue.Nest(p.Actors), MayAct: issue.MayAct(p.MayAct),
 	}
@@ -80,4 +80,13 @@ func describe(issuer string, p *token.Principal) introspection {
 		a.AuthTime = p.AuthTime.Unix()
 	}
 	return a
+}
+
+// audience is aud as a token has it. Several in one text would be the name of none
+// of them.
+func audience(of []string) any {
+	if len(of) == 1 {
+		return of[0]
+	}
+	return of
 }

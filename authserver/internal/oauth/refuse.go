@@ -27,7 +27,7 @@ func (s *Server) refuseClient(w http.ResponseWriter, r *http.Request, err error)
 	s.refuse(w, r, "", err)
 }
 
-// refused records a refusal, and tells whether that could be done. A flood that
+// refused records a refusal, and reports whether that could be done. A flood that
 // is turned away must not cost a write to the disk each: it is an event alone.
 func (s *Server) refused(r *http.Request, no *refusal, h happening) bool {
 	s.requests.WithLabelValues(no.code).Inc()

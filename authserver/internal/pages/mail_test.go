@@ -162,7 +162,7 @@ func (m *mailServer) next(t *testing.T, to string) letter {
 	t.Helper()
 	select {
 	case <-m.arrived:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("no mail to %q", to)
 	}
 	m.mu.Lock()

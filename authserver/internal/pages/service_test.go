@@ -245,7 +245,7 @@ func (s *service) records() string {
 	return strings.Join(s.recorded, "\n")
 }
 
-// shown tells whether a page has this text in it, as a person reads it.
+// shown reports whether a page has this text in it, as a person reads it.
 func (a answer) shown(text string) bool {
 	return strings.Contains(html.UnescapeString(a.body), text)
 }

@@ -26,7 +26,7 @@ type Store interface {
 	// Revocations returns the live entries after a number, the epoch of the
 	// database and the highest number.
 	Revocations(ctx context.Context, after int64) (epoch string, head int64, entries []token.Revocation, err error)
-	// Changed tells whether anybody wrote since the last call.
+	// Changed reports whether anybody wrote since the last call.
 	Changed(ctx context.Context) (bool, error)
 }
 

@@ -16,7 +16,7 @@ const assertionSkew = time.Minute
 const addAssertionSQL = "INSERT INTO assertions (hash, expires) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 // UseAssertion remembers that a client used the assertion with this ID (jti)
-// and tells whether it is the first time: of any number of calls at once, in
+// and reports whether it is the first time: of any number of calls at once, in
 // any number of processes, exactly one gets true (RFC 7523 3). IDs of different
 // clients have nothing to do with each other. The use may be forgotten a minute
 // after expires.

@@ -19,7 +19,7 @@ type watch struct {
 	last int64
 }
 
-// Changed tells whether anybody, this process or another, has written to the
+// Changed reports whether anybody, this process or another, has written to the
 // database since the last call; the first call says yes. A write that it
 // reported is seen by every read after it. It takes microseconds: ask often.
 // With several callers each change is told to one of them.

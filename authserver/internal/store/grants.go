@@ -88,7 +88,7 @@ func (s *Store) EndGrant(ctx context.Context, id string, now, until time.Time) e
 	})
 }
 
-// endGrant tells whether there was something to end. Only the first ending
+// endGrant reports whether there was something to end. Only the first ending
 // writes an entry: no token is made with a grant that has ended, and whoever
 // replays a code again and again must not fill the list.
 func endGrant(ctx context.Context, tx *sql.Tx, id string, now, until time.Time) (ended bool, err error) {

@@ -233,7 +233,7 @@ func TestKeysInTheClearAreSealedAndLeaveNoTrace(t *testing.T) {
 	}
 }
 
-// traced says whether a file of the database has the private key's number.
+// traced reports whether a file of the database has the private key's number.
 func traced(t *testing.T, dir string, key *ecdsa.PrivateKey) bool {
 	t.Helper()
 	number, err := key.Bytes()

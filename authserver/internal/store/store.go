@@ -116,7 +116,7 @@ func open(path string, connections int, extra string) (*sql.DB, error) {
 	return db, nil
 }
 
-// Ready says whether the database answers.
+// Ready reports whether the database answers.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.read.PingContext(ctx); err != nil {
 		return fmt.Errorf("the database does not answer: %w", err)

@@ -38,6 +38,8 @@ func (i *Issuer) gate(next http.Handler) http.Handler {
 			i.fetches.Add(1)
 		case "/token":
 			i.asked.Add(1)
+		case "/introspect":
+			i.inquiries.Add(1)
 		}
 		if i.down.Load() {
 			panic(http.ErrAbortHandler)
@@ -48,7 +50,7 @@ func (i *Issuer) gate(next http.Handler) http.Handler {
 
 func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
-		"issuer": i.URL, "jwks_uri": i.URL + "/jwks", "token_endpoint": i.TokenURL(),
+		"issuer": i.URL, "jwks_uri": i.URL + "/jwks", "token_endpoint": i.TokenURL(), "introspection_endpoint": i.URL + "/introspect",
 		"authorization_endpoint": i.URL + "/authorize", "end_session_endpoint": i.URL + "/logout",
 		"id_token_signing_alg_values_supported": []string{"ES256"},
 	})

@@ -37,6 +37,7 @@ type Issuer struct {
 	fetches   atomic.Int64
 	asked     atomic.Int64
 	exchanges atomic.Int64
+	inquiries atomic.Int64
 	down      atomic.Bool
 	revoked   feed
 
@@ -49,6 +50,8 @@ type Issuer struct {
 	guest     person
 	codes     map[string]*signIn
 	refreshes map[string]*signIn
+	// opaque is what introspection says of a token.
+	opaque map[string]map[string]any
 }
 
 type registration struct {
@@ -60,11 +63,12 @@ type registration struct {
 // New starts an issuer that signs with ES256.
 func New(t testing.TB) *Issuer {
 	t.Helper()
-	i := &Issuer{t: t, clients: map[string]registration{}, codes: map[string]*signIn{}, refreshes: map[string]*signIn{}}
+	i := &Issuer{t: t, clients: map[string]registration{}, codes: map[string]*signIn{}, refreshes: map[string]*signIn{}, opaque: map[string]map[string]any{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
 	mux.HandleFunc("GET /jwks", i.jwks)
 	mux.HandleFunc("POST /token", i.token)
+	mux.HandleFunc("POST /introspect", i.introspect)
 	mux.HandleFunc("GET /authorize", i.authorize)
 	mux.HandleFunc("GET /logout", i.logout)
 	mux.HandleFunc("GET /revocations", i.revocations)

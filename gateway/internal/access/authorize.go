@@ -105,7 +105,7 @@ func (r *rule) scopeNames() []string {
 	return names
 }
 
-// wouldTurn tells whether a rule in shadow would have turned the decision had it
+// wouldTurn reports whether a rule in shadow would have turned the decision had it
 // been enforced, it alone: a deny rule what was allowed, an allow rule what no
 // deny rule refused.
 func (r *rule) wouldTurn(tx *pipeline.Transaction, refusedBy *rule, refusal error) bool {

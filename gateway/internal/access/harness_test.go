@@ -67,7 +67,7 @@ func wednesday() time.Time { return time.Date(2026, 11, 25, 12, 30, 0, 0, time.U
 func asked() *pipeline.Transaction {
 	r := httptest.NewRequest(http.MethodGet, "/v1/guests/g-7?page=2", nil)
 	r.Header.Set("X-Secret", "hush")
-	return &pipeline.Transaction{
+	tx := &pipeline.Transaction{
 		Request: r, Start: wednesday(), Source: netip.MustParseAddr("192.0.2.7"), Path: "/v1/guests/g-7", Host: "api.hotel.test",
 		Params: pipeline.Params{{Name: "guest", Value: "g-7"}}, Route: &pipeline.Route{Name: "guest", Methods: []string{http.MethodGet}, Queries: []string{"page"}},
 		Principal: &token.Principal{
@@ -75,6 +75,10 @@ func asked() *pipeline.Transaction {
 			Claims: map[string]any{"tenant": "acme", "groups": []string{"staff", "night"}, "level": int64(5), "staff": true},
 		},
 	}
+	if err := tx.ReadQuery(r.URL.RawQuery); err != nil {
+		panic(err) // it is our own
+	}
+	return tx
 }
 
 func authorize(t testing.TB, allow, deny []access.Rule) *access.Authorize {

@@ -17,7 +17,7 @@ type Span struct {
 	Place      string
 }
 
-// holds tells whether a moment is within the span: from Begin on, before End.
+// holds reports whether a moment is within the span: from Begin on, before End.
 func (s *Span) holds(at time.Time) bool {
 	at = at.In(s.Zone)
 	hour, minute, second := at.Clock()

@@ -154,7 +154,7 @@ func (r *rule) unmet(tx *pipeline.Transaction) gap {
 	}
 }
 
-// matches tells whether a gap lets the rule have its effect: what cannot be
+// matches reports whether a gap lets the rule have its effect: what cannot be
 // evaluated never allows and always denies.
 func (r *rule) matches(g gap) bool {
 	return g == nothing || g == unknown && r.kind == pipeline.Deny

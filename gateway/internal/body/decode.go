@@ -152,7 +152,7 @@ func (d *decoder) end() error {
 	return nil
 }
 
-// fits tells whether a number is one that every parser can hold: to a double,
+// fits reports whether a number is one that every parser can hold: to a double,
 // 1e-400 is the zero that "exclusiveMinimum": 0 refuses, and 1e400 has no end.
 func fits(n string) bool {
 	if len(n) > maxNumber {

@@ -101,7 +101,7 @@ func (s *stage) judge(tx *pipeline.Transaction, body []byte) (err error) {
 	return problem.New(problem.Unprocessable, "The body does not fit: "+wrong+".")
 }
 
-// carries tells whether requests of a method have a body that means something
+// carries reports whether requests of a method have a body that means something
 // (RFC 9110 section 9.3).
 func carries(method string) bool {
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
@@ -128,7 +128,7 @@ func media(h http.Header) string {
 	return ""
 }
 
-// Explain tells whether the body fits.
+// Explain reports whether the body fits.
 func (s *stage) Explain(tx *pipeline.Transaction, d pipeline.Decision) []pipeline.Reason {
 	r := pipeline.Reason{
 		Text: "the body fits " + s.Schema.name, State: pipeline.Holds, Value: tx.Validation.Wrong, Place: s.Place, Shadow: s.Shadow,

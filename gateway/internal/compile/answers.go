@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 
+	"portcullis/gateway/internal/compress"
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/upstream"
 	"portcullis/policies/policy"
@@ -42,6 +43,14 @@ func (b *build) answers(r *pipeline.Route, p *policy.Route, e policy.Effective) 
 		return false // its own mistake has been recorded
 	}
 	r.Upstream, r.Forward = e.Upstream.V, to.Forwarder(options)
+	if types := p.Compressed(); types != nil {
+		compressed, err := compress.New(compress.Config{Next: r.Forward, Types: types, Pool: b.packers})
+		if err != nil {
+			b.wrong(p.Pos, CodeRoute, err.Error(), "")
+			return false
+		}
+		r.Forward = compressed
+	}
 	return fine
 }
 
@@ -73,7 +82,7 @@ func (b *build) rewrite(pattern string, p *policy.Rewrite) (o upstream.RouteOpti
 			return o, errRecorded
 		}
 	}
-	set, remove, ok := b.fields(p.Fields, upstream.NewFields, b.expand)
+	set, remove, ok := b.fields(p.Fields, upstream.NewFields, func(f policy.Field) (string, error) { return b.expand(f.Value) })
 	if !ok {
 		return o, errRecorded
 	}

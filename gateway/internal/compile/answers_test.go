@@ -144,6 +144,9 @@ func (f *fixture) askOn(s *pipeline.Snapshot, host, target string) *pipeline.Tra
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	r.Host = host
 	tx := &pipeline.Transaction{Request: r, Snapshot: s, Host: host, Path: r.URL.EscapedPath()}
+	if err := tx.ReadQuery(r.URL.RawQuery); err != nil {
+		f.t.Fatal(err)
+	}
 	if tx.Route, tx.Params = s.Match(host, r.Method, tx.Path, nil); tx.Route == nil {
 		f.t.Fatalf("no route for %s on %s", target, host)
 	}

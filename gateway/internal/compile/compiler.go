@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"hash"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"portcullis/authserver/token"
+	"portcullis/gateway/internal/compress"
 	"portcullis/gateway/internal/condition"
 	"portcullis/gateway/internal/limit"
 	"portcullis/gateway/internal/pipeline"
@@ -36,6 +38,7 @@ const (
 	CodeExclusion = "C007" // an exclusion that is not proved
 	CodeSchema    = "C008" // a schema of bodies that cannot be compiled
 	CodeSecret    = "C009" // a secret that a field of a request needs cannot be read
+	CodeAuthority = "C010" // the authorities of clients' certificates cannot be read
 )
 
 // Config is what a Compiler builds with: the parts that outlive a snapshot.
@@ -55,6 +58,10 @@ type Config struct {
 	// IssuerHTTP gives a client that trusts the certificates in the file ca as
 	// well as the system's; ca may be empty.
 	IssuerHTTP func(ca string) (*http.Client, error)
+	// Authorities reads a file of certificates that sign those of clients. Nil
+	// reads none, and nobody is signed by them: for checks and tests, which have
+	// no connections.
+	Authorities func(ca string) ([]*x509.Certificate, error)
 	// UpstreamTLS is how the gateway shows itself to https endpoints.
 	UpstreamTLS *tls.Config
 	// UpstreamMetrics counts attempts and breakers.
@@ -74,20 +81,26 @@ type Config struct {
 	// Secret, if set, reads the file that a ${file:PATH} of the policy names; nil
 	// makes every such reference a mistake. It is asked at each compilation.
 	Secret func(path string) (string, error)
+	// ClientKey, if set, reads the file of a private key by which the gateway proves
+	// who it is to an issuer; nil makes every such file a mistake.
+	ClientKey func(path string) (*token.ClientKey, error)
 	// Now is the clock that keys age by; nil is time.Now.
 	Now func() time.Time
 	Log *slog.Logger
 }
 
 // Compiler compiles documents.
-type Compiler struct{ config Config }
+type Compiler struct {
+	config  Config
+	packers *compress.Pool // of all snapshots, so that one bound holds for all
+}
 
 // New returns a compiler.
 func New(c Config) (*Compiler, error) {
 	if c.Limits == nil || c.Gate == nil || c.Meter == nil || c.IssuerHTTP == nil || c.Credential == nil || c.Follow == nil || c.Log == nil {
 		return nil, errors.New("compile: limits, gate, meter, issuer http, credential, follow and log are all required")
 	}
-	return &Compiler{config: c}, nil
+	return &Compiler{config: c, packers: compress.NewPool()}, nil
 }
 
 // state is what one snapshot hands to the next.
@@ -110,6 +123,7 @@ type Series struct{ Route, Stage, Rule string }
 // build is one compilation under way.
 type build struct {
 	Config
+	packers  *compress.Pool
 	doc      *policy.Document
 	prev     *state
 	next     *state
@@ -124,7 +138,7 @@ type build struct {
 // prev may be nil. The error holds every mistake; nothing of prev has changed
 // then.
 func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipeline.Snapshot, error) {
-	b := &build{Config: c.config, doc: doc, prev: stateOf(prev), secrets: sha256.New(), next: &state{
+	b := &build{Config: c.config, packers: c.packers, doc: doc, prev: stateOf(prev), secrets: sha256.New(), next: &state{
 		issuers: map[string]issuer{}, followers: map[Feed]*follower{}, upstreams: map[string]*upstream.Upstream{},
 		inspectors: map[profile]*waf.Inspector{}, capacities: map[string]*limit.Capacity{},
 		conditions: map[conditionKey]*condition.Condition{},
@@ -147,6 +161,7 @@ func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipe
 		s.Response, _ = b.responseFields(doc.Gateway.Defaults.Response)
 		s.HTTPS = doc.Gateway.RedirectHTTP.Or(443)
 	}
+	b.clientCertificates(s)
 	b.secrets.Sum(s.Secrets[:0])
 	for profile, inspector := range b.next.inspectors {
 		if inspector != nil { // else its mistake has been recorded
@@ -156,25 +171,37 @@ func (c *Compiler) Compile(doc *policy.Document, prev *pipeline.Snapshot) (*pipe
 	if len(s.Routes) != len(doc.Routes) && len(b.mistakes) == 0 {
 		b.mistakes = append(b.mistakes, errors.New("a route could not be compiled, and no mistake says why"))
 	}
-	if err := policy.Join(b.mistakes...); err != nil {
+	err := policy.Join(b.mistakes...)
+	if err != nil {
 		b.letGo(b.next, b.prev) // what was opened and will not be used
 		return nil, err
 	}
 	for _, h := range doc.Gateway.Hosts {
 		s.Hosts[h.V] = true
 	}
-	for _, cidr := range doc.Gateway.TrustedProxies {
-		prefix, err := netip.ParsePrefix(cidr.V)
-		if err != nil {
-			return nil, err // Validate has parsed it
-		}
-		s.Trusted = append(s.Trusted, prefix)
+	if s.Trusted, err = networks(doc.Gateway.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if s.Balancers, err = networks(doc.Gateway.ProxyProtocol); err != nil {
+		return nil, err
 	}
 	s.Index()
 	return s, nil
 }
 
-// Servable tells whether a document has anything to serve. A folder of the token
+func networks(cidrs []policy.Value[string]) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, cidr := range cidrs {
+		prefix, err := netip.ParsePrefix(cidr.V)
+		if err != nil {
+			return nil, err // Validate has parsed it
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
+}
+
+// Servable reports whether a document has anything to serve. A folder of the token
 // service alone is a fine document, but not one for a gateway.
 func Servable(doc *policy.Document) error {
 	var mistakes []error

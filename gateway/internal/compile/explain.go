@@ -56,5 +56,10 @@ func Explanations() []policy.Explanation {
 			Why:  "The upstream would be sent the reference in place of the secret, and its name would stand in its logs.",
 			Mend: "Put the secret, on one line, into the file that ${file:PATH} names, readable for the gateway. gateway check reads no secrets; serve does.",
 		},
+		{
+			Code: CodeAuthority, Title: "the authorities of clients' certificates cannot be read",
+			Why:  "Without them nobody could tell a good certificate from another, and every client of the host would be turned away.",
+			Mend: "Put certificates (PEM), and nothing else, into the file that ca names, readable for the gateway. gateway check does not read it; serve does.",
+		},
 	}
 }

@@ -65,7 +65,7 @@ func eventually(t testing.TB, what string, happened func() bool) {
 	t.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	end := time.After(10 * time.Second)
+	end := time.After(time.Minute)
 	for !happened() {
 		select {
 		case <-again.C:

@@ -15,7 +15,8 @@ import (
 
 // issuer is a compiled issuer beside what it was made of.
 type issuer struct {
-	config      token.IssuerConfig // without revocations, which change while they are compared
+	config      token.IssuerConfig // without revocations, which change while they are compared, and introspection
+	asked       introspection
 	ca          string
 	revocations *token.Revocations
 	then        string
@@ -48,14 +49,18 @@ func (b *build) verifier() {
 			b.wrong(p.Revocations.Pos, CodeIssuer, fmt.Sprintf("issuer %q: %v", cfg.Name, err), "")
 			continue
 		}
+		asked, introspection, ok := b.introspection(p)
+		if !ok {
+			continue
+		}
 		kept, ok := b.prev.issuers[cfg.Name]
-		if !ok || kept.ca != p.CA.V || kept.revocations != revocations || !reflect.DeepEqual(kept.config, cfg) {
-			made, err := b.issuer(cfg, p.CA.V, revocations)
+		if !ok || kept.asked != asked || kept.ca != p.CA.V || kept.revocations != revocations || !reflect.DeepEqual(kept.config, cfg) {
+			made, err := b.issuer(cfg, p.CA.V, revocations, introspection)
 			if err != nil {
 				b.wrong(p.Pos, CodeIssuer, fmt.Sprintf("issuer %q: %v", cfg.Name, err), "")
 				continue
 			}
-			kept, fresh = issuer{config: cfg, ca: p.CA.V, revocations: revocations, then: p.Revocations.Then.V, Issuer: made}, true
+			kept, fresh = issuer{config: cfg, asked: asked, ca: p.CA.V, revocations: revocations, then: p.Revocations.Then.V, Issuer: made}, true
 		}
 		b.next.issuers[cfg.Name] = kept
 		all, names = append(all, kept.Issuer), append(names, cfg.Name)
@@ -75,12 +80,12 @@ func (b *build) verifier() {
 	b.next.verifier = v
 }
 
-func (b *build) issuer(cfg token.IssuerConfig, ca string, revocations *token.Revocations) (*token.Issuer, error) {
+func (b *build) issuer(cfg token.IssuerConfig, ca string, revocations *token.Revocations, introspection *token.IntrospectionConfig) (*token.Issuer, error) {
 	client, err := b.IssuerHTTP(ca)
 	if err != nil {
 		return nil, err
 	}
-	cfg.HTTP, cfg.Revocations, cfg.Now = client, revocations, b.Now
+	cfg.HTTP, cfg.Revocations, cfg.Introspection, cfg.Now = client, revocations, introspection, b.Now
 	if b.Keys != nil {
 		cfg.Keys = b.Keys(cfg.Name)
 	}
@@ -101,7 +106,7 @@ func (b *build) issuer(cfg token.IssuerConfig, ca string, revocations *token.Rev
 func (b *build) upstreams() {
 	for _, p := range b.doc.Upstreams {
 		cfg := upstream.Config{
-			Name: p.Name.V, Endpoints: policy.Values(p.Endpoints), Connect: p.Connect.V, Attempt: p.Attempt.V,
+			Name: p.Name.V, Endpoints: policy.Values(p.Endpoints), Protocol: upstream.Protocol(p.Protocol.V), Connect: p.Connect.V, Attempt: p.Attempt.V,
 			Breaker: upstream.BreakerConfig{Samples: p.Breaker.Samples.V, Failures: p.Breaker.Failures.V, Window: p.Breaker.Window.V, Open: p.Breaker.Open.V},
 			TLS:     b.UpstreamTLS, Log: b.Log, Metrics: b.UpstreamMetrics,
 		}

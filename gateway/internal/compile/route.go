@@ -25,7 +25,7 @@ func (b *build) route(p *policy.Route) *pipeline.Route {
 	b.next.series[Series{Route: p.Name.V}] = true
 	r := &pipeline.Route{
 		Name: p.Name.V, Methods: methods, Pattern: pattern, Hosts: b.hosts(p.Hosts), Place: place(p.Pos), Stages: stages,
-		Timeout: e.Timeout.V, Body: e.Body.V, WebSocket: p.WebSocket.V, Queries: policy.Values(p.Log),
+		Timeout: e.Timeout.V, Body: e.Body.V, WebSocket: p.WebSocket.V, EncodedSlash: p.EncodedSlash.V, Queries: policy.Values(p.Log),
 		Meter: b.Meter(p.Name.V),
 	}
 	if !b.answers(r, p, e) {
@@ -58,7 +58,11 @@ func (b *build) stages(p *policy.Route, e policy.Effective) ([]pipeline.Stage, e
 		if b.next.verifier == nil {
 			return nil, errRecorded // by its issuer
 		}
-		authenticate, err := access.NewAuthenticate(b.next.verifier, texts(e.Authenticate))
+		verifier, err := b.asking(e.Authenticate)
+		if err != nil {
+			return nil, err
+		}
+		authenticate, err := access.NewAuthenticate(verifier, texts(e.Authenticate))
 		if err != nil {
 			return nil, err
 		}

@@ -135,7 +135,9 @@ func TestRulesOfAPolicyDecideOnRealTokens(t *testing.T) {
 func (f *fixture) asking(s *pipeline.Snapshot, target, bearer string) *pipeline.Transaction {
 	path, query, _ := strings.Cut(target, "?")
 	tx := f.ask(s, path, bearer)
-	tx.Request.URL.RawQuery = query
+	if err := tx.ReadQuery(query); err != nil {
+		f.t.Fatal(err)
+	}
 	return tx
 }
 

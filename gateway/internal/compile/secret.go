@@ -12,12 +12,12 @@ import (
 // request.
 const maxSecret = 8 << 10
 
-// expand replaces each ${file:PATH} in a field's value by what the file holds. No
-// error quotes it.
-func (b *build) expand(f policy.Field) (string, error) {
+// expand replaces each ${file:PATH} in a value by what the file holds. No error
+// quotes it.
+func (b *build) expand(value policy.Value[string]) (string, error) {
 	const begin, end = "${file:", "}"
 	var out strings.Builder
-	rest := f.Value.V
+	rest := value.V
 	for {
 		before, after, found := strings.Cut(rest, begin)
 		out.WriteString(before)

@@ -90,7 +90,9 @@ func TestAnExclusionLetsPassWhatItIsFor(t *testing.T) {
 	}
 	for name, want := range map[string]pipeline.Kind{"json.note": pipeline.Allow, "note": pipeline.Deny} {
 		tx := f.ask(s, "/counted", f.mint())
-		tx.Request.URL.RawQuery = name + "=%27good%27+or+%27great%27+=+fine"
+		if err := tx.ReadQuery(name + "=%27good%27+or+%27great%27+=+fine"); err != nil {
+			t.Fatal(err)
+		}
 		if d := pipeline.Decide(tx); d.Kind != want {
 			t.Errorf("%s: %+v", name, d)
 		}

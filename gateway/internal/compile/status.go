@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portcullis/authserver/token"
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/upstream"
 )
@@ -20,8 +21,22 @@ func Upstreams(s *pipeline.Snapshot) map[string][]upstream.EndpointStatus {
 
 // IssuerStatus is how an issuer stands.
 type IssuerStatus struct {
+	Keys KeyStatus `json:"keys"`
+	// Introspection is nil for an issuer that is not asked about tokens.
+	Introspection *token.IntrospectionStatus `json:"introspection,omitempty"`
 	// Revocations is nil for an issuer whose revocations nobody follows.
 	Revocations *RevocationStatus `json:"revocations"`
+}
+
+// KeyStatus is how an issuer's keys stand.
+type KeyStatus struct {
+	Count int `json:"count"`
+	// Fetched is when the issuer last showed them; absent when it never did.
+	Fetched time.Time `json:"fetched,omitzero"`
+	// Usable: there are keys, and they are young enough to be believed.
+	Usable bool `json:"usable"`
+	// Error is why the last fetch failed.
+	Error string `json:"error,omitempty"`
 }
 
 // RevocationStatus is how the list of what an issuer has revoked stands.
@@ -50,15 +65,21 @@ func Issuers(s *pipeline.Snapshot) map[string]IssuerStatus {
 }
 
 func (i issuer) status() IssuerStatus {
+	keys := i.Status()
+	all := IssuerStatus{Keys: KeyStatus{Count: keys.Keys, Fetched: keys.Fetched.UTC(), Usable: keys.Usable}, Introspection: i.Introspection()}
+	if keys.Err != nil {
+		all.Keys.Error = keys.Err.Error()
+	}
 	if i.revocations == nil {
-		return IssuerStatus{}
+		return all
 	}
 	r := i.revocations.Status()
 	shown := &RevocationStatus{Entries: r.Entries, Seq: r.Seq, Heard: r.Heard.UTC(), Stale: r.Stale, Then: i.then, Incomplete: r.Incomplete, Polling: r.Polling}
 	if r.Err != nil {
 		shown.Error = r.Err.Error()
 	}
-	return IssuerStatus{shown}
+	all.Revocations = shown
+	return all
 }
 
 func stateOf(s *pipeline.Snapshot) *state {

@@ -12,6 +12,8 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 // Bounds on one condition. What it costs is estimated when it is compiled, from
@@ -32,7 +34,6 @@ const (
 	listMost   = 64      // texts in a declared claim
 	scopesMost = 128     // scopes of a token
 	fieldsMost = 100     // header fields
-	queryMost  = 3_000   // query parameters: 8 KiB hold as many names of two letters
 	// zoneCost is what a look-up of a time zone costs in steps: it reads a file.
 	zoneCost = 2_000
 )
@@ -102,7 +103,7 @@ func checkWhole(e ast.Expr, report func(e ast.Expr, what, hint string)) {
 	report(e, e.AsIdent()+" is not compared or passed on as a whole", fmt.Sprintf("ask for one of them, %s['name'], or whether it is there, 'name' in %[1]s", e.AsIdent()))
 }
 
-// asksFields tells whether an expression looks into the fields that are a part
+// asksFields reports whether an expression looks into the fields that are a part
 // of it: has(f.name), f[name], name in f, f.exists(name, ...), size(f).
 func asksFields(parent, fields ast.Expr) bool {
 	switch parent.Kind() {
@@ -232,7 +233,7 @@ func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	case types.MapKind:
 		most = fieldsMost
 		if variable == "request.query" {
-			most = queryMost
+			most = pipeline.MaxQueryParams
 		}
 	default:
 		return nil

@@ -159,16 +159,16 @@ func (v *values) see(sights []sight, visible func(string) bool) string {
 // show is what there is of a field. Credentials are never shown, whatever a
 // policy names.
 func (f *fields) show(key string, visible func(string) bool) string {
-	values := f.get(key)
+	value, times := f.get(key)
 	switch {
-	case len(values) == 0:
+	case times == 0:
 		return "(absent)"
-	case len(values) > 1:
+	case times > 1:
 		return "(more than once)"
-	case f.header && credential(key), !visible(key):
+	case f.query == nil && credential(key), !visible(key):
 		return "(not shown)"
 	default:
-		return "= " + quote(values[0])
+		return "= " + quote(value)
 	}
 }
 

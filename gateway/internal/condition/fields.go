@@ -2,7 +2,6 @@ package condition
 
 import (
 	"errors"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -11,26 +10,47 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 // fields are header fields or query parameters by name. One that stands twice
 // is an error and not one of the two: the upstream may take the other.
 type fields struct {
 	name   string // of the variable
-	of     map[string][]string
-	header bool
+	header http.Header
+	query  *pipeline.Query // nil for header fields
 }
 
-// get are the values of a name. Header names are lower case here, whatever the
-// client wrote.
-func (f *fields) get(name string) []string {
-	if !f.header {
-		return f.of[name]
+// get is the value of a name, and how often the name stands there. Header names
+// are lower case here, whatever the client wrote.
+func (f *fields) get(name string) (value string, times int) {
+	if f.query != nil {
+		return f.query.Get(name)
 	}
 	if hasUpper(name) {
-		return nil
+		return "", 0
 	}
-	return f.of[http.CanonicalHeaderKey(name)]
+	values := f.header[http.CanonicalHeaderKey(name)]
+	if len(values) > 0 {
+		value = values[0]
+	}
+	return value, len(values)
+}
+
+// names are sorted, each once.
+func (f *fields) names() []string {
+	var names []string
+	if f.query != nil {
+		for _, p := range f.query.Params() {
+			names = append(names, p.Name)
+		}
+	}
+	for name := range f.header {
+		names = append(names, strings.ToLower(name))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func hasUpper(s string) bool {
@@ -43,11 +63,11 @@ func (f *fields) Find(key ref.Val) (ref.Val, bool) {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(key), false
 	}
-	switch values := f.get(string(name)); len(values) {
+	switch value, times := f.get(string(name)); times {
 	case 0:
 		return nil, false
 	case 1:
-		return types.String(values[0]), true
+		return types.String(value), true
 	default:
 		return types.NewErr("%s has %q more than once", f.name, string(name)), false
 	}
@@ -65,22 +85,19 @@ func (f *fields) Get(key ref.Val) ref.Val {
 // Contains is key in f, also when it stands twice.
 func (f *fields) Contains(key ref.Val) ref.Val {
 	name, ok := key.(types.String)
-	return types.Bool(ok && len(f.get(string(name))) > 0)
+	if !ok {
+		return types.False
+	}
+	_, times := f.get(string(name))
+	return types.Bool(times > 0)
 }
 
 // Size is how many names there are.
-func (f *fields) Size() ref.Val { return types.Int(len(f.of)) }
+func (f *fields) Size() ref.Val { return types.Int(len(f.names())) }
 
 // Iterator goes through the names, sorted.
 func (f *fields) Iterator() traits.Iterator {
-	names := slices.Collect(maps.Keys(f.of))
-	if f.header {
-		for i, name := range names {
-			names[i] = strings.ToLower(name)
-		}
-	}
-	slices.Sort(names)
-	return types.NewStringList(types.DefaultTypeAdapter, names).Iterator()
+	return types.NewStringList(types.DefaultTypeAdapter, f.names()).Iterator()
 }
 
 // Equal is an error: two maps are not compared.
@@ -102,5 +119,5 @@ func (f *fields) ConvertToType(to ref.Type) ref.Val {
 // Type is map.
 func (*fields) Type() ref.Type { return types.MapType }
 
-// Value is the map itself.
-func (f *fields) Value() any { return f.of }
+// Value is what CEL may take for the value; nothing asks for it.
+func (f *fields) Value() any { return f }

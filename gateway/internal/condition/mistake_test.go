@@ -45,7 +45,7 @@ func TestWhatIsNoConditionIsSaidWhereItStands(t *testing.T) {
 		"fields among others":              {`[{'x': 'y'}] == [«»request.headers]`, `request.headers is not compared or passed on as a whole`, `ask for one of them, request.headers['name'], `},
 		"fields without their type":        {`dyn(«»request.query) == 1`, `request.query is not compared or passed on as a whole`, `ask for one of them, `},
 		"a cost that grows with its cube":  {`«»token.scopes.exists(a, token.scopes.exists(b, token.scopes.exists(c, a + b == c)))`, `the condition may cost `, `search shorter texts, or nest fewer of all, exists, map and filter`},
-		"a cost that grows with a query":   {`«»request.query.exists(a, a in token.groups)`, `the condition may cost `, `search shorter texts, or nest fewer of all, exists, map and filter`},
+		"a cost that grows with a query":   {`«»request.query.exists(a, request.query.exists(b, a in token.groups))`, `the condition may cost `, `search shorter texts, or nest fewer of all, exists, map and filter`},
 		"a search of one text for another": {`«»request.headers.a.contains(request.headers.b)`, `the condition may cost 671093 steps for one request, more than 100000`, `search shorter texts, or nest fewer of all, exists, map and filter`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package condition
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,10 +75,11 @@ func (v *values) ResolveName(name string) (any, bool) {
 	case "request.time":
 		return types.Timestamp{Time: tx.Start.UTC()}, true // the one that costs an allocation
 	case "request.headers":
-		v.headers = fields{name: name, of: tx.Request.Header, header: true}
+		v.headers = fields{name: name, header: tx.Request.Header}
 		return &v.headers, true
 	case "request.query":
-		return v.queries()
+		v.query = fields{name: name, query: &tx.Query}
+		return &v.query, true
 	case "source.ip":
 		return set(&v.ip, types.String(view(tx.Source.Unmap().WithZone("").AppendTo(v.address[:0]))))
 	case "route.name", "route.upstream":
@@ -122,19 +122,6 @@ func (v *values) mediaType() (any, bool) {
 		kind, _, _ = strings.Cut(found[0], ";")
 	}
 	return set(&v.contentType, types.String(strings.ToLower(strings.TrimSpace(kind))))
-}
-
-// queries reads the query once for an evaluation. One that net/url cannot read
-// may mean anything to an upstream and is an error.
-func (v *values) queries() (any, bool) {
-	if v.query.of == nil {
-		found, err := url.ParseQuery(v.tx.Request.URL.RawQuery)
-		if err != nil {
-			return types.NewErr("the query cannot be read"), true
-		}
-		v.query = fields{name: "request.query", of: found}
-	}
-	return &v.query, true
 }
 
 func (v *values) routed(name string) (any, bool) {

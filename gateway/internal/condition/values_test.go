@@ -22,7 +22,7 @@ func TestNothingOfARequestWaitsInThePool(t *testing.T) {
 		}
 	}
 	v.reset()
-	if v.tx != nil || v.sub != "" || v.scopes.list != nil || v.query.of != nil || v.headers.of != nil || len(v.params) != 0 {
+	if v.tx != nil || v.sub != "" || v.scopes.list != nil || v.query.query != nil || v.headers.header != nil || len(v.params) != 0 {
 		t.Errorf("%+v", v)
 	}
 	for _, p := range v.params[:cap(v.params)] {

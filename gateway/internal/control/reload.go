@@ -74,7 +74,7 @@ func readAsked(body io.Reader) (a asked, err error) {
 // reasonMost bounds a reason, in bytes: it stands in a log line and in /status.
 const reasonMost = 200
 
-// CheckReason tells whether a reason to skip tests is one line that says
+// CheckReason reports whether a reason to skip tests is one line that says
 // something.
 func CheckReason(reason string) error {
 	switch {

@@ -112,7 +112,7 @@ func TestASocketOfTheDeadIsReplacedAndOneOfTheLivingIsNot(t *testing.T) {
 	if _, err := listen(path, quiet()); err == nil || !strings.Contains(err.Error(), "listens on the control socket") {
 		t.Errorf("a second gateway took the socket: %v", err)
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	conn, err := net.DialTimeout("unix", path, time.Minute)
 	if err != nil {
 		t.Fatalf("the first has lost its socket: %v", err)
 	}

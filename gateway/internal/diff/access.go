@@ -113,7 +113,7 @@ func (a *access) narrower() []find {
 	return finds
 }
 
-// edited tells whether a goal hangs on something that one side alone asks for, on
+// edited reports whether a goal hangs on something that one side alone asks for, on
 // both sides: one may well be another spelling of the other.
 func (a *access) edited(goal expr) bool {
 	var only [2]bool
@@ -125,7 +125,7 @@ func (a *access) edited(goal expr) bool {
 	return only[0] && only[1]
 }
 
-// implied tells whether one of the rules matches whenever e holds: less than a
+// implied reports whether one of the rules matches whenever e holds: less than a
 // search over all of them together finds, and at less cost.
 func (a *access) implied(e expr, by []rule) bool {
 	return slices.ContainsFunc(by, func(r rule) bool { return a.search(and{e, not{r.matches}}) == never })

@@ -62,6 +62,11 @@ func (c *comparison) bounds(old, now *served) {
 	} else if old.WebSocket.V && !now.WebSocket.V {
 		c.say(Narrows, at(now.WebSocket, now.Pos), "takes no WebSockets any more")
 	}
+	if now.EncodedSlash.V && !old.EncodedSlash.V {
+		c.say(Widens, now.EncodedSlash.Pos, "takes paths with an escaped slash (%2F)")
+	} else if old.EncodedSlash.V && !now.EncodedSlash.V {
+		c.say(Narrows, at(now.EncodedSlash, now.Pos), "takes no paths with an escaped slash any more")
+	}
 }
 
 // validation compares what bodies must look like. Of two schemas nobody can say

@@ -126,6 +126,7 @@ func (c *comparison) guards(old, now *served) {
 	c.bounds(old, now)
 	c.cors(old, now)
 	c.response(old, now)
+	c.compressed(old, now)
 	c.destination(old, now)
 	for _, name := range now.Log {
 		if !slices.Contains(policy.Values(old.Log), name.V) {

@@ -191,7 +191,7 @@ func (c *condition) whole(of string, with int64, compare func(a, b int64) bool) 
 	return c.weigh(of, c.number(c.side, c.name(of), c.mayErr(of), with, compare))
 }
 
-// weigh says whether others may mean the same as what a test asks for: all but
+// weigh reports whether others may mean the same as what a test asks for: all but
 // plain variables.
 func (c *condition) weigh(of string, t test) test {
 	c.list[t.variable].opaque = strings.ContainsAny(of, "([")
@@ -225,7 +225,7 @@ func (c *condition) name(text string) string {
 	return text
 }
 
-// mayErr tells whether asking for something can be an error. What every request
+// mayErr reports whether asking for something can be an error. What every request
 // has cannot, as long as there is a caller.
 func (c *condition) mayErr(text string) bool {
 	switch text {

@@ -41,6 +41,10 @@ func (c *comparison) upstream(old, now *served) {
 	if before, after := credential(was), credential(is); before != after {
 		c.say(Unproved, is.Pos, fmt.Sprintf("is sent on with %s (before: %s)", after, before))
 	}
+	if before, after := protocol(was), protocol(is); before != after {
+		// The same service may read a request in another way in another protocol.
+		c.say(Unproved, at(is.Protocol, is.Pos), fmt.Sprintf("is sent on in %s (before: %s)", after, before))
+	}
 	c.patience(was, is, old, now)
 	c.rewrite(old, now)
 }
@@ -54,6 +58,8 @@ func (s *side) endpoints(u *policy.Upstream) []string {
 	}
 	return all
 }
+
+func protocol(u *policy.Upstream) string { return u.Protocol.Or("HTTP/1.1") }
 
 func credential(u *policy.Upstream) string {
 	switch {

@@ -23,6 +23,8 @@ func (c *comparison) gateway() {
 		}
 	}
 	c.proxies()
+	c.balancers()
+	c.clientCertificates()
 	if was.RedirectHTTP != (policy.Value[int]{}) || is.RedirectHTTP.Set {
 		differs(c, at(is.RedirectHTTP, is.Pos), "plain http is sent to port", was.RedirectHTTP.V, is.RedirectHTTP.V, port)
 	}
@@ -117,7 +119,7 @@ func (c *comparison) floors() {
 	}
 }
 
-// needed tells whether floors need something wherever a path matches.
+// needed reports whether floors need something wherever a path matches.
 func needed(floors []*policy.Floor, paths, need string) bool {
 	return slices.ContainsFunc(floors, func(f *policy.Floor) bool {
 		return slices.Contains(policy.Values(f.Needs), need) && cut(paths).within(cut(f.Paths.V))
@@ -128,7 +130,7 @@ func needed(floors []*policy.Floor, paths, need string) bool {
 // requests.
 type excepted struct{ match, hosts, need string }
 
-// insists tells whether a floor needs of the route what others except.
+// insists reports whether a floor needs of the route what others except.
 func (s *side) insists(e excepted) bool {
 	_, pattern, _ := strings.Cut(e.match, " ")
 	return slices.ContainsFunc(s.gateway.Floor, func(f *policy.Floor) bool {

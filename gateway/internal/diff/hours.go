@@ -52,7 +52,7 @@ func moments(spans []policy.Hours) []fact {
 	return cases
 }
 
-// during tells whether a moment, counted from the begin of Sunday, is within a
+// during reports whether a moment, counted from the begin of Sunday, is within a
 // span. One whose end is not after its begin goes on past midnight.
 func during(h policy.Hours, moment time.Duration) bool {
 	today, clock := int(moment/day), moment%day

@@ -78,6 +78,7 @@ func (c *comparison) terms(was, is *policy.Issuer, old, now *served) {
 	}
 	c.longer(at(is.Lifetime, is.Pos), name+"may make tokens that live", was.Lifetime.Or(policy.DefaultLifetime), is.Lifetime.Or(policy.DefaultLifetime))
 	c.revocations(name, was, is)
+	c.introspection(name, was, is)
 	c.declared(name, was, is, old, now)
 }
 
@@ -164,6 +165,38 @@ func (c *comparison) revocations(name string, was, is *policy.Issuer) {
 		c.say(Narrows, at(is.Revocations.Then, pos), name+"is not believed while it is unheard")
 	default:
 		c.say(Widens, at(is.Revocations.Then, pos), name+"is believed while nobody can say which of its tokens are revoked")
+	}
+}
+
+// introspection compares whether an issuer is asked about tokens, and how.
+func (c *comparison) introspection(name string, was, is *policy.Issuer) {
+	before, after := was.Introspection, is.Introspection
+	switch {
+	case !was.Introspects && !is.Introspects:
+		return
+	case !was.Introspects:
+		c.say(Widens, after.Pos, name+"is believed what it says of tokens that cannot be verified here")
+		if after.Tokens.V == "all" {
+			c.say(Narrows, after.Tokens.Pos, name+"is asked about tokens that were verified here, too")
+		}
+		return
+	case !is.Introspects:
+		c.gone(Narrows, before.Pos, name+"is not believed any more what it says of tokens that cannot be verified here")
+		if before.Tokens.V == "all" {
+			c.gone(Widens, before.Tokens.Pos, name+"is not asked any more whether tokens that were verified here are revoked")
+		}
+		return
+	}
+	if c.old.doc.Written(before.Endpoint) != c.now.doc.Written(after.Endpoint) {
+		c.say(Unproved, at(after.Endpoint, after.Pos), name+"is asked about tokens elsewhere now")
+	}
+	c.longer(at(after.Cache, after.Pos), name+"is believed, of tokens it was asked about, for", before.Cache.Or(policy.DefaultBelief), after.Cache.Or(policy.DefaultBelief))
+	switch was, is := before.Tokens.Or(policy.DefaultIntrospected), after.Tokens.Or(policy.DefaultIntrospected); {
+	case was == is:
+	case is == "all":
+		c.say(Narrows, after.Tokens.Pos, name+"is asked about tokens that were verified here, too")
+	default:
+		c.say(Widens, at(after.Tokens, after.Pos), name+"is not asked any more whether tokens that were verified here are revoked")
 	}
 }
 

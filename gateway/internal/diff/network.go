@@ -69,7 +69,7 @@ func (v *variables) prune() {
 	})
 }
 
-// covered tells whether networks within p leave nothing of it.
+// covered reports whether networks within p leave nothing of it.
 func covered(p netip.Prefix, by []netip.Prefix) bool {
 	if len(by) == 0 {
 		return false

@@ -220,7 +220,7 @@ func (p *pair) spelled(q path) path {
 	return q
 }
 
-// names tells whether a route of the pair names the method itself.
+// names reports whether a route of the pair names the method itself.
 func (p *pair) names(method string) bool {
 	return p.old != nil && slices.Contains(p.old.methods, method) || p.new != nil && slices.Contains(p.new.methods, method)
 }

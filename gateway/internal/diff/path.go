@@ -58,7 +58,7 @@ func (p path) meet(q path) (path, bool) {
 	}
 }
 
-// within tells whether all that matches p matches q.
+// within reports whether all that matches p matches q.
 func (p path) within(q path) bool {
 	for i := 0; ; i++ {
 		switch {

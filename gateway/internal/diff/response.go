@@ -49,6 +49,22 @@ func (c *comparison) response(old, now *served) {
 	}
 }
 
+// compressed compares which answers are compressed. The length of one tells
+// something of what it holds to whoever sees it pass.
+func (c *comparison) compressed(old, now *served) {
+	was, is := old.Compressed(), now.Compressed()
+	pos := at(now.Compress, now.Pos)
+	if len(now.CompressTypes) > 0 {
+		pos = now.CompressTypes[0].Pos
+	}
+	if more := added(was, is); len(more) > 0 {
+		c.say(Unproved, pos, "answers are compressed, so that their length may tell what they hold: "+strings.Join(more, ", "))
+	}
+	if less := added(is, was); len(less) > 0 {
+		c.say(Narrows, pos, "answers are not compressed any more: "+strings.Join(less, ", "))
+	}
+}
+
 func field(list []policy.Field, name string) int {
 	return slices.IndexFunc(list, func(f policy.Field) bool { return strings.EqualFold(f.Name, name) })
 }
@@ -57,14 +73,14 @@ func hasField(list []policy.Value[string], name string) bool {
 	return slices.ContainsFunc(list, func(v policy.Value[string]) bool { return strings.EqualFold(v.V, name) })
 }
 
-// opens tells whether a field of an answer may let pages or callers do more.
+// opens reports whether a field of an answer may let pages or callers do more.
 func opens(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasPrefix(name, "access-control-") || strings.HasPrefix(name, "content-security-policy") ||
 		slices.Contains([]string{"set-cookie", "location", "refresh", "link", "alt-svc", "content-type", "service-worker-allowed", "timing-allow-origin"}, name)
 }
 
-// strictest tells whether a field has a value that is as strict as any.
+// strictest reports whether a field has a value that is as strict as any.
 func strictest(f policy.Field) bool {
 	value, known := map[string]string{
 		"cache-control": "no-store", "referrer-policy": "no-referrer",
@@ -73,7 +89,7 @@ func strictest(f policy.Field) bool {
 	return known && strings.EqualFold(strings.TrimSpace(f.Value.V), value)
 }
 
-// protects tells whether browsers or caches rely on a field of an answer.
+// protects reports whether browsers or caches rely on a field of an answer.
 func protects(name string) bool {
 	name = strings.ToLower(name)
 	for _, prefix := range []string{"content-security-policy", "cross-origin-", "x-", "access-control-"} {

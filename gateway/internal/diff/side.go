@@ -97,7 +97,7 @@ func (s *side) declared() string {
 	return fmt.Sprint(all)
 }
 
-// mentions tells whether a rule of the route that decides asks for a claim.
+// mentions reports whether a rule of the route that decides asks for a claim.
 func (r *served) mentions(claim string) bool {
 	return slices.ContainsFunc(slices.Concat(r.Allow, r.Deny), func(p *policy.Rule) bool {
 		return enforced(p.Mode) && (strings.Contains(p.When.V, claim) ||
@@ -105,12 +105,12 @@ func (r *served) mentions(claim string) bool {
 	})
 }
 
-// on tells whether the route serves a host; "" is one that no route names.
+// on reports whether the route serves a host; "" is one that no route names.
 func (r *served) on(name string) bool {
 	return len(r.Hosts) == 0 || slices.Contains(policy.Values(r.Hosts), name)
 }
 
-// authenticated tells whether the route asks who calls.
+// authenticated reports whether the route asks who calls.
 func (r *served) authenticated() bool { return len(r.Effective.Authenticate) > 0 }
 
 // asked is the method that the route's rules are asked about: HEAD is served as

@@ -17,7 +17,7 @@ func truthOf(b bool) truth {
 	return isFalse
 }
 
-// decided tells whether nothing is left open.
+// decided reports whether nothing is left open.
 func (t truth) decided() bool { return t == isTrue || t == isFalse || t == isError }
 
 // expr is a formula over variables.

@@ -12,7 +12,7 @@ import (
 // boundBody bounds the request body by the route and makes every failure to
 // read it known as the client's: a hang-up or broken chunk must not count
 // against the upstream it was meant for.
-func boundBody(tx *pipeline.Transaction) *problem.Problem {
+func (h *Handler) boundBody(w http.ResponseWriter, tx *pipeline.Transaction) *problem.Problem {
 	r := tx.Request
 	if r.ContentLength > tx.Route.Body {
 		return problem.New(problem.BodyTooLarge, "")
@@ -24,18 +24,25 @@ func boundBody(tx *pipeline.Transaction) *problem.Problem {
 	// Without the ResponseWriter: the transport reads bodies from a goroutine of
 	// its own, and a bound that also wrote to the response's header map would
 	// race with the forward. A client could end the process with that.
-	r.Body = &clientBody{own: r.Body, body: http.MaxBytesReader(nil, r.Body, tx.Route.Body), tx: tx}
+	r.Body = &clientBody{own: r.Body, body: http.MaxBytesReader(nil, r.Body, tx.Route.Body), pace: newPace(w, tx, h.bodyRate), tx: tx}
 	return nil
 }
 
 type clientBody struct {
 	own  io.ReadCloser // the server's
 	body io.ReadCloser // own, bounded
+	pace *pace         // may be nil
 	tx   *pipeline.Transaction
 }
 
 func (b *clientBody) Read(p []byte) (int, error) {
+	if b.pace != nil {
+		b.pace.before()
+	}
 	n, err := b.body.Read(p)
+	if b.pace != nil {
+		b.pace.after(n)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.tx.ClientFailed(err)
 	}

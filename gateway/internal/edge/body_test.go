@@ -82,7 +82,7 @@ func TestADribbledBodyHoldsAPlaceNoLongerThanItsRouteAllows(t *testing.T) {
 	}{
 		{"a body has the route's time and five seconds", "/quick", "a", 8 * time.Second, 0},
 		{"no body, nothing to bound", "/quick", "", 0, 0},
-		{"a slow route has its time both ways", "/slow", "a", 65 * time.Second, 65 * time.Second},
+		{"a slow route has its time both ways, and five seconds more to refuse a body", "/slow", "a", 65 * time.Second, 70 * time.Second},
 	} {
 		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
 		began := time.Now()

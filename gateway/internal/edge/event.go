@@ -36,7 +36,7 @@ type outcome struct {
 func appendEvent(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
 	r := tx.Request
 	b = append(b, `{"@timestamp":"`...)
-	b = tx.Start.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
+	b = stamp(b, tx.Start)
 	b = append(b, `","event.kind":"event","event.category":["web"],"event.outcome":`...)
 	if o.decision.Kind == pipeline.Allow && o.status < 500 {
 		b = append(b, `"success"`...)
@@ -63,7 +63,7 @@ func appendEvent(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
 	b = field(b, "url.path", clip(pathOf(tx), maxPath))
 	if r.URL.RawQuery != "" {
 		b = append(b, `,"url.query":`...)
-		b = quote(b, visibleQuery(r.URL.RawQuery, tx.Route))
+		b = quote(b, visibleQuery(tx))
 	}
 	if tx.Source.IsValid() {
 		b = append(b, `,"client.ip":"`...)
@@ -224,7 +224,12 @@ func field(b []byte, name, value string) []byte {
 func quote(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')
-	for i := 0; i < len(s); {
+	i := 0
+	for i < len(s) && verbatim(s[i]) {
+		i++
+	}
+	b = append(b, s[:i]...) // nearly always all of it
+	for i < len(s) {
 		c := s[i]
 		switch {
 		case c == '"' || c == '\\':
@@ -248,3 +253,27 @@ func quote(b []byte, s string) []byte {
 	}
 	return append(b, '"')
 }
+
+// verbatim accepts what stands in a JSON string as it is.
+func verbatim(c byte) bool { return c >= ' ' && c < 0x7f && c != '"' && c != '\\' }
+
+// stamp appends a time in UTC as RFC 3339 with microseconds, like AppendFormat
+// at a quarter of the cost.
+func stamp(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 1000 || year > 9999 {
+		return t.AppendFormat(b, "2006-01-02T15:04:05.000000Z")
+	}
+	hour, minute, second := t.Clock()
+	b = append(digits2(digits2(b, year/100), year%100), '-')
+	b = append(digits2(b, int(month)), '-')
+	b = append(digits2(b, day), 'T')
+	b = append(digits2(b, hour), ':')
+	b = append(digits2(b, minute), ':')
+	b = append(digits2(b, second), '.')
+	us := t.Nanosecond() / 1000
+	return append(digits2(digits2(digits2(b, us/10000), us/100%100), us%100), 'Z')
+}
+
+func digits2(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }

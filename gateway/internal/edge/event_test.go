@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,18 +26,26 @@ func TestVisibleQuery(t *testing.T) {
 		"a listed name may stand alone":          {"near", "near"},
 		"a name longer than a name is a value":   {strings.Repeat("CANARY", 20) + "=", "REDACTED=REDACTED"},
 		"a list is not followed in another case": {"CITY=CANARY", "CITY=REDACTED"},
-		"empty parts stay empty":                 {"city=Oulu&&near=", "city=Oulu&&near="},
+		"empty parts are none":                   {"city=Oulu&&near=", "city=Oulu&near="},
+		"a listed name may be escaped":           {"c%69ty=Oulu", "c%69ty=Oulu"},
 		"a listed value has a bound":             {"city=" + strings.Repeat("a", 300), "city=" + strings.Repeat("a", 256) + "..."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := visibleQuery(c.raw, route); got != c.want {
+			tx := &pipeline.Transaction{Route: route, Request: httptest.NewRequest("GET", "/?"+c.raw, nil)}
+			if err := tx.ReadQuery(c.raw); err != nil {
+				t.Fatal(err)
+			}
+			if got := visibleQuery(tx); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
-	if got := visibleQuery("city=CANARY", nil); got != "city=REDACTED" {
-		t.Errorf("without a route nothing is listed, yet: %q", got)
+	for raw, want := range map[string]string{"city=CANARY": "city=REDACTED", "city=CANARY;near=%zz&CANARY": "city=REDACTED&REDACTED"} {
+		refused := &pipeline.Transaction{Route: route, Request: httptest.NewRequest("GET", "/?"+raw, nil)}
+		if got := visibleQuery(refused); got != want {
+			t.Errorf("a query that was refused shows %q, want %q", got, want)
+		}
 	}
 }
 
@@ -100,5 +109,17 @@ func TestAnEventTellsThePathAnUpstreamWasAsked(t *testing.T) {
 	}
 	if line := string(appendEvent(nil, tx, &outcome{})); strings.Contains(line, "upstream_path") {
 		t.Error(line)
+	}
+}
+
+func TestTheTimeOfAnEventIsThatOfTheStandardLibrary(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Date(2026, 11, 26, 7, 8, 9, 123_456_789, time.UTC), time.Date(2027, 1, 1, 1, 0, 0, 1000, time.FixedZone("east", 7200)),
+		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, want := string(stamp(nil, at)), at.UTC().Format("2006-01-02T15:04:05.000000Z"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }

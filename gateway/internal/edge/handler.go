@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -39,6 +38,15 @@ type Config struct {
 	// Observe, if set, is told of each request that has ended. It must not keep
 	// tx, which serves another request afterwards.
 	Observe func(tx *pipeline.Transaction, d pipeline.Decision, status int)
+	// BodyRate is how many bytes a second a request body has to bring, after five
+	// seconds, where its route has time for more; default DefaultBodyRate.
+	BodyRate int
+	// Streams is how many requests may be under way over HTTP/2 before each
+	// connection gets only four; default DefaultStreams.
+	Streams int
+	// Described says that requests come over no connection, as those of tests do:
+	// what a client proves by its connection is taken as proved.
+	Described bool
 	// Now is the clock requests are decided by; nil is time.Now.
 	Now func() time.Time
 }
@@ -51,6 +59,9 @@ type Handler struct {
 	log       *slog.Logger
 	observe   func(tx *pipeline.Transaction, d pipeline.Decision, status int)
 	now       func() time.Time
+	bodyRate  int
+	described bool
+	streams   streams
 	pool      sync.Pool
 }
 
@@ -59,7 +70,16 @@ func New(c Config) (*Handler, error) {
 	if c.Current == nil || c.Events == nil || c.Unmatched == nil || c.Log == nil {
 		return nil, errors.New("edge: current, events, unmatched and log are all required")
 	}
-	h := &Handler{current: c.Current, events: c.Events, unmatched: c.Unmatched, log: c.Log, observe: c.Observe, now: c.Now}
+	h := &Handler{current: c.Current, events: c.Events, unmatched: c.Unmatched, log: c.Log, observe: c.Observe, now: c.Now, bodyRate: c.BodyRate, described: c.Described}
+	if h.bodyRate < 0 || c.Streams < 0 {
+		return nil, errors.New("edge: the rate of bodies and the number of streams cannot be negative, and nothing is unlimited here")
+	}
+	if h.streams.many = c.Streams; h.streams.many == 0 {
+		h.streams.many = DefaultStreams
+	}
+	if h.bodyRate == 0 {
+		h.bodyRate = DefaultBodyRate
+	}
 	if h.now == nil {
 		h.now = time.Now
 	}
@@ -72,13 +92,31 @@ type exchange struct {
 	tx   pipeline.Transaction
 	out  outcome
 	line []byte
+	// pressed says that there are so many requests that this one is refused, in
+	// as little as can be.
+	pressed bool
 }
 
 // ServeHTTP runs one request through the pipeline.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor < 2 {
+		h.serve(w, r, false)
+		return
+	}
+	if !h.streams.enter(r.RemoteAddr) {
+		h.serve(w, r, true)
+		return
+	}
+	defer h.streams.leave(r.RemoteAddr)
+	s := &stream{ResponseWriter: w}
+	h.serve(s, r, false)
+	s.flush()
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, pressed bool) {
 	x := h.pool.Get().(*exchange)
 	x.tx.Reset()
-	x.out = outcome{}
+	x.out, x.pressed = outcome{}, pressed
 	tx := &x.tx
 	tx.Request, tx.Start, tx.ID = r, h.now(), newID()
 	tx.Snapshot = h.current.Load()
@@ -86,6 +124,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.finish(x)
 	defer h.recover(w, x)
 
+	if pressed {
+		x.out.decision = pipeline.Decision{Kind: pipeline.Fault, Problem: problem.New(problem.Overloaded, "").With("Retry-After", "1")}
+		h.refuse(w, x)
+		return
+	}
 	if denial := h.prepare(w, tx); denial != nil {
 		x.out.decision = unrouted(tx, denial)
 		h.refuse(w, x)
@@ -151,8 +194,11 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if r.ProtoMajor == 1 && r.ProtoMinor > 1 {
 		return problem.New(problem.BadRequest, "The request has an unknown version.")
 	}
-	err := oneHost(r)
+	err := connectionSpecific(r)
 	if err != nil {
+		return problem.New(problem.BadRequest, "The request has a field that HTTP/2 does not have.").Because(err)
+	}
+	if err = oneHost(r); err != nil {
 		return problem.New(problem.BadRequest, "The request names two hosts.").Because(err)
 	}
 	if tx.Source, err = source(r, tx.Snapshot.Trusted); err != nil {
@@ -171,11 +217,15 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if !ok || !tx.Snapshot.Hosts[host] {
 		return problem.New(problem.WrongHost, "").Because(fmt.Errorf("host %q is not in hosts", clip(r.Host, 64)))
 	}
-	tx.Host = host
-	if err := h.canonical(tx); err != nil {
-		return problem.New(problem.AmbiguousPath, "Send the path and query in their plain spelling: "+err.Error()+".").Because(err)
+	if err := h.directed(r, host, tx.Snapshot); err != nil {
+		return problem.New(problem.WrongHost, "").Because(err)
 	}
-	if denial := match(tx); denial != nil {
+	tx.Host = host
+	slash, err := h.canonical(tx)
+	if err != nil {
+		return ambiguous(err)
+	}
+	if denial := match(tx, slash); denial != nil {
 		return denial
 	}
 	if upgrade := r.Header["Upgrade"]; upgrade != nil && r.ProtoMajor == 1 && !(tx.Route.WebSocket && len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")) {
@@ -187,81 +237,7 @@ func (h *Handler) prepare(w http.ResponseWriter, tx *pipeline.Transaction) *prob
 	if tx.Route.Timeout > 0 {
 		h.deadlines(w, tx)
 	}
-	return boundBody(tx)
-}
-
-// canonical settles path and query and gives the request that one spelling.
-func (h *Handler) canonical(tx *pipeline.Transaction) error {
-	r := tx.Request
-	path, _, err := target(r.RequestURI)
-	if err != nil {
-		return err
-	}
-	if raw, _, _ := strings.Cut(r.RequestURI, "?"); path != raw {
-		decoded, err := url.PathUnescape(path)
-		if err != nil {
-			return err
-		}
-		r.URL.Path, r.URL.RawPath = decoded, ""
-		r.RequestURI = path
-		if r.URL.RawQuery != "" {
-			r.RequestURI += "?" + r.URL.RawQuery
-		}
-	}
-	tx.Path = path
-	return nil
-}
-
-// match finds the route and decodes its parameters; a slash cannot be among
-// what is decoded.
-func match(tx *pipeline.Transaction) *problem.Problem {
-	r := tx.Request
-	tx.Route, tx.Params = tx.Snapshot.Match(tx.Host, r.Method, tx.Path, tx.Params)
-	preflighted(tx)
-	if tx.Route == nil {
-		if allowed := tx.Snapshot.Allowed(tx.Host, tx.Path); allowed != "" {
-			return problem.New(problem.MethodNotAllowed, "").With("Allow", allowed)
-		}
-		return problem.New(problem.NotFound, "")
-	}
-	for i := range tx.Params {
-		if strings.IndexByte(tx.Params[i].Value, '%') >= 0 {
-			value, err := url.PathUnescape(tx.Params[i].Value)
-			if err != nil {
-				return problem.New(problem.AmbiguousPath, "").Because(err)
-			}
-			tx.Params[i].Value = value
-		}
-	}
-	return nil
-}
-
-const (
-	// longExchange is the route timeout from which the server's own bounds on
-	// reading and writing would cut an exchange short.
-	longExchange = 20 * time.Second
-	// lateBody is how much longer than its route's timeout a body may take:
-	// slow lines are no attack.
-	lateBody = 5 * time.Second
-)
-
-// deadlines bounds the reading of a body by its route's timeout: until it is
-// whole it holds a place of the route, and one client that sends a byte a
-// second could take them all. Slow routes outlive the server's bounds.
-func (h *Handler) deadlines(w http.ResponseWriter, tx *pipeline.Transaction) {
-	long := tx.Route.Timeout >= longExchange
-	if !long && tx.Request.ContentLength == 0 {
-		return
-	}
-	until := tx.Start.Add(tx.Route.Timeout + lateBody)
-	rc := http.NewResponseController(w)
-	err := rc.SetReadDeadline(until)
-	if long {
-		err = errors.Join(err, rc.SetWriteDeadline(until))
-	}
-	if err != nil {
-		h.log.Warn("cannot move the deadlines of a request", "route", tx.Route.Name, "error", err)
-	}
+	return h.boundBody(w, tx)
 }
 
 // refuse writes the refusal that the decision holds. Only faults are logged;
@@ -280,6 +256,19 @@ func (h *Handler) refuse(w http.ResponseWriter, x *exchange) {
 func (h *Handler) write(w http.ResponseWriter, x *exchange) {
 	x.tx.Complete(w.Header())
 	giveBack(x.tx.Request)
+	if x.tx.Request.ProtoMajor == 2 {
+		if x.pressed {
+			w.Header()["Retry-After"] = []string{"1"}
+			w.WriteHeader(x.out.status) // a body would wait for a window
+			return
+		}
+		// A server without deadlines is one in a test.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refusalWait))
+	}
+	if speaksGRPC(x.tx.Request) {
+		writeGRPC(w, x.tx.Request, x.out.decision.Problem)
+		return
+	}
 	problem.Write(w, x.tx.Request, x.out.decision.Problem, x.tx.ID)
 }
 

@@ -22,7 +22,7 @@ func askHTTP2(t *testing.T, server *httptest.Server, fields ...[2]string) string
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{
-		RootCAs: roots, ServerName: "example.com", NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12,
+		RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -12,14 +13,12 @@ import (
 // stage walks them, and thousands of one name fit into the bytes allowed.
 const maxFields = 100
 
-// removeOwned counts the fields, and deletes every field that the gateway sets or that a service
-// might trust: who the client is, where it came from, what it asked first.
-// From outside they can only be lies. Names with an underscore go too: CGI-like
-// backends read X_User as X-User (CVE-2025-64484), and some read X.User so.
+// removeOwned counts the fields, each line, and deletes those that only the
+// gateway may say; see pipeline.Claimed.
 func removeOwned(h http.Header) (fields int) {
 	for name, values := range h {
 		fields += len(values)
-		if owned(name) {
+		if pipeline.Owned(name) {
 			delete(h, name)
 		}
 	}
@@ -42,53 +41,20 @@ func removeNamed(h http.Header) {
 	}
 }
 
-func owned(name string) bool {
-	if !plainName(name) {
-		return true
+// connectionSpecific refuses fields of HTTP/1.1 connections in a request by
+// HTTP/2, which has none of them (RFC 9113 section 8.2.2): what reads such a
+// request as HTTP/1.1 later would frame it by them. net/http refuses them as well.
+func connectionSpecific(r *http.Request) error {
+	if r.ProtoMajor < 2 {
+		return nil
 	}
-	switch name[0] {
-	case 'X':
-		return ownedX(name)
-	case 'P':
-		return strings.HasPrefix(name, "Portcullis-") || strings.HasPrefix(name, "Proxy")
-	case 'F':
-		return name == "Forwarded" || name == "From" || name == "Front-End-Https" || name == "Fastly-Client-Ip"
-	case 'T':
-		return name == "True-Client-Ip"
-	case 'C':
-		return name == "Client-Ip" || name == "Client-Cert" || name == "Client-Cert-Chain" || strings.HasPrefix(name, "Cf-")
-	case 'R':
-		return name == "Remote-User" || name == "Remote-Addr"
-	case 'S':
-		return strings.HasPrefix(name, "Ssl-")
-	case 'V':
-		return name == "Via"
-	}
-	return false
-}
-
-// plainName accepts letters, digits and hyphens, which every server reads alike.
-func plainName(name string) bool {
-	for i := 0; i < len(name); i++ {
-		if c := name[i] | 0x20; (c < 'a' || c > 'z') && (c < '0' || c > '9') && name[i] != '-' {
-			return false
+	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "Http2-Settings"} {
+		if r.Header[name] != nil {
+			return errors.New("the field " + name + " has no meaning in HTTP/2")
 		}
 	}
-	return true
-}
-
-// ownedX judges the X- names. Prefixes, not a list: what matters is that no new
-// spelling of "I am the proxy, and this is the user" slips through.
-func ownedX(name string) bool {
-	for _, prefix := range [...]string{
-		"X-Forwarded", "X-Real-", "X-Client-", "X-Cluster-Client", "X-Original-", "X-Rewrite-", "X-Envoy-",
-		"X-User", "X-Auth", "X-Remote-", "X-Authenticated-", "X-Ssl-", "X-Http-Method", "X-Method-Override", "X-Request-Id", "X-Request-Deadline", "X-Gateway-",
-		// What proxies of others say of whom they let in: Google, Amazon, Azure, Kong, Grafana, WSO2.
-		"X-Goog-", "X-Appengine-", "X-Amzn-Oidc-", "X-Ms-", "X-Azure-", "X-Consumer-", "X-Credential-", "X-Webauth-", "X-Jwt-",
-	} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
+	if te := r.Header["Te"]; te != nil && (len(te) != 1 || te[0] != "trailers") {
+		return errors.New("the field TE of HTTP/2 says trailers, or is absent")
 	}
-	return name == "X-Host" || name == "X-Api-Version-Override" || name == "X-Principal" || name == "X-Subject"
+	return nil
 }

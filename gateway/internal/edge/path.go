@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -12,21 +13,8 @@ import (
 // stage that reads them.
 const maxPath = 4096
 
-// maxRawQuery bounds the query in bytes: what does not fit belongs in a body,
-// which has bounds of its own.
-const maxRawQuery = 8192
-
-// target cuts the target of a request in its canonical path and its query.
-func target(uri string) (path, query string, err error) {
-	raw, query, _ := strings.Cut(uri, "?")
-	if strings.Contains(uri, "#") {
-		return "", "", errors.New("the target holds a fragment")
-	}
-	if path, err = CanonicalPath(raw); err != nil {
-		return "", "", err
-	}
-	return path, query, CheckQuery(query)
-}
+// errSlash is why a route that takes no escaped slashes refuses one.
+var errSlash = errors.New("the path holds an escaped slash")
 
 // CanonicalPath returns the one spelling of a request path that router, stages,
 // events and upstream all use: characters that may stand as they are decoded
@@ -37,11 +25,22 @@ func target(uri string) (path, query string, err error) {
 // were bypassed by each of these spellings (CVE-2019-9901, CVE-2021-29492,
 // CVE-2025-66490).
 func CanonicalPath(raw string) (string, error) {
+	path, slash, err := canonicalPath(raw)
+	if err == nil && slash {
+		path, err = "", errSlash
+	}
+	return path, err
+}
+
+// canonicalPath is CanonicalPath for routes that take escaped slashes: it tells
+// whether there is one, which stays what it was, %2F. Decoded it must not make
+// the path another one: what is left of it and right of it are names.
+func canonicalPath(raw string) (canonical string, slash bool, err error) {
 	if len(raw) > maxPath {
-		return "", errors.New("the path is longer than 4096 bytes")
+		return "", false, errors.New("the path is longer than 4096 bytes")
 	}
 	if raw == "" || raw[0] != '/' {
-		return "", errors.New("the path does not begin with a slash")
+		return "", false, errors.New("the path does not begin with a slash")
 	}
 	escaped := false
 	for i := 0; i < len(raw); i++ {
@@ -49,21 +48,17 @@ func CanonicalPath(raw string) (string, error) {
 		case c == '%':
 			escaped = true
 		case c == '\\':
-			return "", errors.New("the path holds a backslash")
+			return "", false, errors.New("the path holds a backslash")
 		case c == ';':
-			return "", errors.New("the path holds a path parameter")
+			return "", false, errors.New("the path holds a path parameter")
 		case !pathChar(c):
-			return "", errors.New("the path holds a character that must be escaped")
+			return "", false, errors.New("the path holds a character that must be escaped")
 		}
 	}
-	path := raw
-	if escaped {
-		var err error
-		if path, err = decodeOnce(raw); err != nil {
-			return "", err
-		}
+	if !escaped {
+		return raw, false, checkSegments(raw)
 	}
-	return path, checkSegments(path)
+	return decodeOnce(raw)
 }
 
 // checkSegments refuses what decoders collapse or resolve: empty segments and
@@ -88,9 +83,10 @@ func checkSegments(path string) error {
 }
 
 // decodeOnce decodes escapes that need not be and normalises the others. Escapes
-// of characters with a meaning of their own are refused, and so is what does not decode to UTF-8: an overlong encoding of "/" or "." is
-// read as that character by lenient decoders.
-func decodeOnce(raw string) (string, error) {
+// of characters with a meaning of their own are refused, except for the slash, of
+// which it tells; and so is what does not decode to UTF-8: an overlong encoding of
+// "/" or "." is read as that character by lenient decoders.
+func decodeOnce(raw string) (path string, slash bool, err error) {
 	out := make([]byte, 0, len(raw))
 	plain := make([]byte, 0, len(raw)) // fully decoded, to check its UTF-8 and its spaces
 	for i := 0; i < len(raw); i++ {
@@ -99,20 +95,23 @@ func decodeOnce(raw string) (string, error) {
 			continue
 		}
 		if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
-			return "", errors.New("the path holds a broken escape")
+			return "", false, errors.New("the path holds a broken escape")
 		}
 		c := fromHex(raw[i+1])<<4 | fromHex(raw[i+2])
 		i += 2
 		switch {
-		case c == '/' || c == '\\':
-			return "", errors.New("the path holds an escaped slash or backslash")
+		case c == '\\':
+			return "", false, errors.New("the path holds an escaped backslash")
 		case c == '%':
-			return "", errors.New("the path is escaped twice")
+			return "", false, errors.New("the path is escaped twice")
 		case c == ';' || c == '?' || c == '#':
-			return "", errors.New("the path holds an escaped delimiter")
+			return "", false, errors.New("the path holds an escaped delimiter")
 		case c < 0x20 || c == 0x7f:
-			return "", errors.New("the path holds an escaped control character")
-		case pathChar(c): // "/" and "%" are refused above
+			return "", false, errors.New("the path holds an escaped control character")
+		case c == '/':
+			slash = true
+			out = append(out, "%2F"...)
+		case pathChar(c): // "%" is refused above
 			out = append(out, c)
 		default:
 			const digits = "0123456789ABCDEF"
@@ -121,37 +120,21 @@ func decodeOnce(raw string) (string, error) {
 		plain = append(plain, c)
 	}
 	if !utf8.Valid(plain) {
-		return "", errors.New("the path is not UTF-8 once decoded")
+		return "", false, errors.New("the path is not UTF-8 once decoded")
 	}
 	// Some backends trim segments: "/admin%20" would be "/admin" to them.
 	for i, c := range plain {
 		if c == ' ' && (plain[i-1] == '/' || i+1 == len(plain) || plain[i+1] == '/') {
-			return "", errors.New("a path segment begins or ends with a space")
+			return "", false, errors.New("a path segment begins or ends with a space")
 		}
 	}
-	return string(out), nil
-}
-
-// CheckQuery refuses queries that parsers read differently: semicolons as
-// separators (golang.org/issue/25192), broken escapes, raw control and
-// non-ASCII bytes.
-func CheckQuery(raw string) error {
-	if len(raw) > maxRawQuery {
-		return errors.New("the query is longer than 8192 bytes")
+	if err := checkSegments(string(plain)); err != nil {
+		return "", false, err
 	}
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case c == ';':
-			return errors.New("the query holds a semicolon")
-		case c == '%':
-			if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
-				return errors.New("the query holds a broken escape")
-			}
-		case c <= ' ' || c >= 0x7f || c == '#' || c == '\\':
-			return errors.New("the query holds a character that must be escaped")
-		}
+	if bytes.HasSuffix(out, []byte("%2F")) {
+		return "", false, errors.New("the path ends with an escaped slash")
 	}
-	return nil
+	return string(out), slash, nil
 }
 
 // pathChar is RFC 3986 pchar, "/" and "%", without ";".

@@ -60,7 +60,7 @@ func (h *Handler) preflight(w http.ResponseWriter, x *exchange) {
 // redirect sends an allowed caller where the route says.
 func (h *Handler) redirect(w http.ResponseWriter, x *exchange) {
 	tx := &x.tx
-	to, err := tx.Route.Redirect.Location(tx.Params, tx.Request.URL.RawQuery)
+	to, err := tx.Route.Redirect.Location(tx.Params, tx.Query.Raw())
 	if err != nil {
 		x.out.decision = pipeline.Decision{Kind: pipeline.Deny, Problem: problem.New(problem.AmbiguousPath, "").Because(err)}
 		h.refuse(w, x)

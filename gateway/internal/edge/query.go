@@ -17,32 +17,50 @@ const redacted = "REDACTED"
 // visibleQuery keeps the names of all parameters and the values of those that
 // the route lists; tokens and personal data travel in queries. What stands
 // without a name, as in "?TOKEN", counts as a value.
-func visibleQuery(raw string, route *pipeline.Route) string {
+//
+// A query that was refused is shown by its pieces: it has no reading.
+func visibleQuery(tx *pipeline.Transaction) string {
 	var b strings.Builder
-	for part := range strings.SplitSeq(raw, "&") {
-		if b.Len() > maxQuery {
-			b.WriteString("&...")
+	if tx.Query.Raw() == "" {
+		for part := range strings.SplitSeq(tx.Request.URL.RawQuery, "&") {
+			if !writeParam(&b, part, false) {
+				break
+			}
+		}
+		return b.String()
+	}
+	for _, p := range tx.Query.Params() {
+		if !writeParam(&b, p.Raw, listed(tx.Route, p.Name)) {
 			break
 		}
-		name, value, has := strings.Cut(part, "=")
-		if b.Len() > 0 {
-			b.WriteByte('&')
-		}
-		shown := listed(route, name)
-		if !shown && (len(name) > maxName || !has && name != "") {
-			name = redacted
-		}
-		b.WriteString(name)
-		if !has {
-			continue
-		}
-		b.WriteByte('=')
-		if !shown {
-			value = redacted
-		}
-		b.WriteString(clip(value, maxAgent))
 	}
 	return b.String()
+}
+
+// writeParam writes one parameter as it stands in the query; false once there is
+// no more room.
+func writeParam(b *strings.Builder, raw string, shown bool) bool {
+	if b.Len() > maxQuery {
+		b.WriteString("&...")
+		return false
+	}
+	name, value, has := strings.Cut(raw, "=")
+	if b.Len() > 0 {
+		b.WriteByte('&')
+	}
+	if !shown && (len(name) > maxName || !has && name != "") {
+		name = redacted
+	}
+	b.WriteString(name)
+	if !has {
+		return true
+	}
+	b.WriteByte('=')
+	if !shown {
+		value = redacted
+	}
+	b.WriteString(clip(value, maxAgent))
+	return true
 }
 
 func listed(route *pipeline.Route, name string) bool {

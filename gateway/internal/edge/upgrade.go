@@ -62,9 +62,15 @@ func (u *Upgrader) location(r *http.Request) (string, *problem.Problem) {
 	if !ok || !s.Hosts[host] {
 		return "", problem.New(problem.WrongHost, "")
 	}
-	path, query, err := target(r.RequestURI)
+	path, query, slash, err := target(r.RequestURI)
+	if err == nil {
+		err = new(pipeline.Transaction).ReadQuery(query)
+	}
+	if route, _ := s.Match(host, r.Method, path, nil); err == nil && slash && (route == nil || !route.EncodedSlash) {
+		err = errSlash
+	}
 	if err != nil {
-		return "", problem.New(problem.AmbiguousPath, "Send the path and query in their plain spelling: "+err.Error()+".")
+		return "", ambiguous(err)
 	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"

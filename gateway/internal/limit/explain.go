@@ -31,7 +31,7 @@ func (s *stage) Explain(tx *pipeline.Transaction, d pipeline.Decision) []pipelin
 	return reasons
 }
 
-// wouldDeny tells whether the limit, in shadow, is recorded as one that would
+// wouldDeny reports whether the limit, in shadow, is recorded as one that would
 // have denied the request.
 func (l *bound) wouldDeny(tx *pipeline.Transaction, stage string) bool {
 	for _, shadow := range tx.Shadows {

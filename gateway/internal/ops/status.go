@@ -20,9 +20,9 @@ type Config struct {
 	Current *pipeline.Current
 	// Upstreams, Issuers and Reload give values that show as JSON: how endpoints
 	// and their breakers stand, what is known to be revoked, and how the last
-	// reload went.
-	Upstreams, Issuers, Reload func() any
-	Started                    time.Time
+	// reload went. TLS, if set, gives what the public port serves, and until when.
+	Upstreams, Issuers, Reload, TLS func() any
+	Started                         time.Time
 }
 
 // New serves GET /status; health, readiness and metrics are the chassis's.
@@ -44,6 +44,7 @@ type status struct {
 	Build     string         `json:"build"`
 	Started   time.Time      `json:"started"`
 	Policy    any            `json:"policy"`
+	TLS       any            `json:"tls,omitempty"`
 	Hosts     int            `json:"hosts"`
 	Routes    []route        `json:"routes"`
 	WAFRules  map[string]int `json:"waf_rules"`
@@ -63,6 +64,9 @@ type route struct {
 
 func (c Config) status() status {
 	s := status{Build: chassis.Build(), Started: c.Started.UTC(), Policy: c.Reload(), Upstreams: c.Upstreams(), Issuers: c.Issuers()}
+	if c.TLS != nil {
+		s.TLS = c.TLS()
+	}
 	snapshot := c.Current.Load()
 	if snapshot == nil {
 		return s

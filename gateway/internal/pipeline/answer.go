@@ -38,7 +38,7 @@ func (r *Route) Withhold(h http.Header) {
 	}
 }
 
-// Withholds tells whether the upstream's field of this name is taken away or
+// Withholds reports whether the upstream's field of this name is taken away or
 // replaced.
 func (r *Route) Withholds(name string) bool {
 	return r.Response.Names(name) || r.CORS != nil && isCORS(name)

@@ -94,7 +94,7 @@ func (c *CORS) origin(in http.Header) []string {
 	return nil
 }
 
-// Converses tells whether a page may open a WebSocket. Browsers ask no question
+// Converses reports whether a page may open a WebSocket. Browsers ask no question
 // ahead of one and let every page read it, so that only we can compare the
 // origin (RFC 6455 section 10.2). What sends no Origin is no page; a route
 // without CORS leaves this to its upstream.

@@ -76,18 +76,7 @@ func plainValue(v string) bool {
 	return true
 }
 
-// HopByHop names the fields that end at this hop whether or not Connection
-// lists them (RFC 9110 section 7.6.1).
-func HopByHop(name string) bool {
-	switch name {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info",
-		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings":
-		return true
-	}
-	return false
-}
-
-// Empty tells whether there is nothing to set or remove.
+// Empty reports whether there is nothing to set or remove.
 func (f Fields) Empty() bool { return len(f.set) == 0 && len(f.remove) == 0 }
 
 // Remove takes away what is removed.
@@ -104,7 +93,7 @@ func (f Fields) Set(h http.Header) {
 	}
 }
 
-// Names tells whether a field is set or removed.
+// Names reports whether a field is set or removed.
 func (f Fields) Names(name string) bool {
 	return slices.Contains(f.remove, name) || slices.ContainsFunc(f.set, func(s fieldValues) bool { return s.name == name })
 }

@@ -39,6 +39,9 @@ type Route struct {
 	WebSocket bool
 	// OptOuts are the stages the policy leaves out, with their reasons.
 	OptOuts []OptOut
+	// EncodedSlash says that the upstream takes %2F for a part of a name; a path
+	// that holds one is refused otherwise.
+	EncodedSlash bool
 	// Queries are the names of query parameters whose values an event may hold.
 	Queries []string
 	// Reads is what its stages read of a request beyond what a transaction holds;

@@ -24,6 +24,13 @@ type Snapshot struct {
 	Hosts map[string]bool
 	// Trusted are the proxies whose X-Forwarded-For is believed.
 	Trusted []netip.Prefix
+	// Balancers are the peers that begin their connections with a header of the
+	// PROXY protocol, which says whose they are.
+	Balancers []netip.Prefix
+	// ClientCertificates are what clients prove by host, ClientCertificate those
+	// of every other host; nil for nothing. Ask by ClientAuth.
+	ClientCertificates map[string]*ClientAuth
+	ClientCertificate  *ClientAuth
 	// Routes in the order of the policy.
 	Routes []*Route
 	// Unrouted are asked of requests that are refused before any stage of a
@@ -47,7 +54,7 @@ type Snapshot struct {
 	contexts   sync.Pool         // *chi.Context
 }
 
-// Same tells whether o came of the same files and the same secrets.
+// Same reports whether o came of the same files and the same secrets.
 func (s *Snapshot) Same(o *Snapshot) bool {
 	return o != nil && s.Version == o.Version && s.Secrets == o.Secrets
 }

@@ -43,7 +43,7 @@ func NewTemplate(text, pattern string) (Template, error) {
 	return t, nil
 }
 
-// IsZero tells whether there is no template.
+// IsZero reports whether there is no template.
 func (t Template) IsZero() bool { return t.segments == nil }
 
 // Path is the template with the values of params in place, in one spelling: what

@@ -37,6 +37,8 @@ type Transaction struct {
 	Path string
 	// Params are the route's path parameters, decoded.
 	Params Params
+	// Query is the query as it was read, once; see ReadQuery.
+	Query Query
 	// Source is the client's address, never what a client claimed.
 	Source netip.Addr
 	// Principal is who calls; nil until authenticate has run.
@@ -148,6 +150,11 @@ func (tx *Transaction) ClientErr() error {
 	return nil
 }
 
+// ReadQuery reads the query of the request, given without its question mark. An
+// error says what makes it one that servers read differently; the query is empty
+// then.
+func (tx *Transaction) ReadQuery(raw string) error { return tx.Query.read(raw) }
+
 // OnDone registers f to run once the response is complete.
 func (tx *Transaction) OnDone(f func()) { tx.cleanups = append(tx.cleanups, f) }
 
@@ -185,5 +192,7 @@ func (tx *Transaction) mark(i int) { tx.marks[i] = time.Since(tx.Start) }
 // Reset makes a transaction ready for another request.
 func (tx *Transaction) Reset() {
 	params, limits, shadows, cleanups := tx.Params[:0], tx.Limits[:0], tx.Shadows[:0], tx.cleanups[:0]
-	*tx = Transaction{Params: params, Limits: limits, ShadowLimits: tx.ShadowLimits[:0], Shadows: shadows, cleanups: cleanups}
+	query := Query{params: tx.Query.params[:0]}
+	clear(tx.Query.params) // nothing of a request waits for the next
+	*tx = Transaction{Params: params, Query: query, Limits: limits, ShadowLimits: tx.ShadowLimits[:0], Shadows: shadows, cleanups: cleanups}
 }

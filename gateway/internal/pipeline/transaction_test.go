@@ -25,13 +25,27 @@ func TestResetForgetsEverything(t *testing.T) {
 	})
 	tx.Reset()
 	eachField(tx, func(name string, v reflect.Value) {
-		if v.Kind() == reflect.Slice && v.Len() == 0 {
-			return // memory may be kept, not what it held
-		}
-		if !v.IsZero() {
+		if !forgotten(v) {
 			t.Errorf("%s survives Reset", name)
 		}
 	})
+}
+
+// forgotten reports whether nothing is left; memory may be kept, not what it held.
+func forgotten(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice:
+		return v.Len() == 0
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !forgotten(v.Field(i)) {
+				return false
+			}
+		}
+		return true
+	default:
+		return v.IsZero()
+	}
 }
 
 func eachField(tx *pipeline.Transaction, look func(name string, v reflect.Value)) {

@@ -2,7 +2,6 @@ package recent
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ import (
 // A condition may name where a credential travels; that is not kept all the same.
 func (w *writer) read(tx *pipeline.Transaction) {
 	r, route := tx.Request, tx.Route
-	w.query(r.URL.RawQuery, route)
+	w.query(tx)
 	if tx.Preflight {
 		w.short("Origin")
 		w.short(r.Header.Get("Origin"))
@@ -36,37 +35,18 @@ func (w *writer) read(tx *pipeline.Transaction) {
 	w.short("")
 }
 
-// query keeps the parts of a raw query as they stand: whether a name stands twice
-// is part of what a condition sees. So is that a query cannot be read at all,
-// which unreadable stands for.
-func (w *writer) query(raw string, route *pipeline.Route) {
-	if route != nil && len(route.Reads.Query) > 0 {
-		for part := range strings.SplitSeq(raw, "&") {
-			name, value, _ := strings.Cut(part, "=")
-			switch plain, ok := readable(name); {
-			case !ok || !parsed(value):
-				w.short(unreadable)
-			case part != "" && slices.Contains(route.Reads.Query, plain) && !secret(plain):
-				w.long(part)
+// query keeps parameters as they stand in the query: whether a name stands twice
+// is part of what a condition sees.
+func (w *writer) query(tx *pipeline.Transaction) {
+	if tx.Route != nil && len(tx.Route.Reads.Query) > 0 {
+		for _, p := range tx.Query.Params() {
+			if slices.Contains(tx.Route.Reads.Query, p.Name) && !secret(p.Name) {
+				w.long(p.Raw)
 			}
 		}
 	}
 	w.short("")
 }
-
-// unreadable is the shortest query that net/url refuses.
-const unreadable = ";"
-
-// readable gives the name that a part of a query is for.
-func readable(name string) (plain string, ok bool) {
-	if !strings.ContainsAny(name, "%+;") {
-		return name, true
-	}
-	plain, err := url.QueryUnescape(name)
-	return plain, err == nil && !strings.Contains(name, ";")
-}
-
-func parsed(value string) bool { _, ok := readable(value); return ok }
 
 // secret names what carries credentials (RFC 9110 section 11, RFC 6265 section
 // 5.4, RFC 6750 section 2.3).

@@ -44,6 +44,9 @@ func (rec Record) Transaction() (*pipeline.Transaction, error) {
 			tx.Request.URL.Path = path
 		}
 	}
+	if err := tx.ReadQuery(rec.Query); err != nil {
+		return nil, err
+	}
 	if tx.Route = rec.route(); tx.Route != nil && tx.Route.Reads.Any {
 		return nil, ErrReads
 	}

@@ -58,7 +58,7 @@ func (b *backend) respond(r *http.Request) *http.Response {
 	}
 }
 
-// broken tells whether the answer counts against the upstream's breaker.
+// broken reports whether the answer counts against the upstream's breaker.
 func (b *backend) broken() bool {
 	return b.answer.Status.Or(http.StatusOK) >= http.StatusInternalServerError
 }

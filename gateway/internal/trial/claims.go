@@ -123,7 +123,7 @@ func moment(value any, now time.Time) (any, error) {
 	return now.Add(d).Unix(), nil
 }
 
-// ages tells whether the description is about the age of the token: then all
+// ages reports whether the description is about the age of the token: then all
 // requests of a test carry the same one.
 func ages(as map[string]any) bool {
 	_, exp := as["exp"]
@@ -143,7 +143,7 @@ func numbered(value any, n int) any {
 	return value
 }
 
-// changes tells whether every request of a test needs a token of its own.
+// changes reports whether every request of a test needs a token of its own.
 func changes(as map[string]any) bool {
 	for _, value := range as {
 		if text, ok := value.(string); ok && strings.Contains(text, numberOf) {

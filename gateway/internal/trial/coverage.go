@@ -37,7 +37,7 @@ func (c Coverage) Percent() int {
 	return c.Covered * 100 / c.Total
 }
 
-// Reaches tells whether at least percent of everything is covered.
+// Reaches reports whether at least percent of everything is covered.
 func (c Coverage) Reaches(percent int) bool { return c.Covered*100 >= percent*c.Total }
 
 // point is one thing to be seen.

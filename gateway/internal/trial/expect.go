@@ -126,7 +126,7 @@ func shadowMisses(want *policy.Expect, got []pipeline.Shadow) []Miss {
 	return all
 }
 
-// isShadow tells whether a name means what would have decided. A WAF profile may
+// isShadow reports whether a name means what would have decided. A WAF profile may
 // be called with the rule that would have refused, or without.
 func isShadow(name string, s pipeline.Shadow) bool {
 	return name == s.Rule || s.Stage == stageInspect && (name == profileOf(s.Rule) || name == "waf:"+s.Rule)

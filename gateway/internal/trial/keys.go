@@ -115,7 +115,7 @@ func generate(algorithm jose.SignatureAlgorithm) (crypto.Signer, error) {
 	}
 }
 
-// signable tells whether tokens can be signed with an algorithm: all that
+// signable reports whether tokens can be signed with an algorithm: all that
 // issuers may use.
 func signable(algorithm string) bool {
 	switch jose.SignatureAlgorithm(algorithm) {

@@ -20,7 +20,7 @@ func TestTheExampleOfTheReferenceDoesWhatItSays(t *testing.T) {
 	files := fstest.MapFS{}
 	for _, found := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1) {
 		switch example := string(found[1]); {
-		case strings.Contains(example, "\nhosts:"):
+		case strings.Contains(example, "\nhosts:") && strings.Contains(example, "\nroutes:"):
 			files["example.yaml"] = &fstest.MapFile{Data: found[1]}
 		case strings.Contains(example, "\ntests:"):
 			files["tests/example.yaml"] = &fstest.MapFile{Data: found[1]}

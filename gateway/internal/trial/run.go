@@ -24,7 +24,7 @@ type Result struct {
 	Took      time.Duration
 }
 
-// Failed tells whether the test did not pass.
+// Failed reports whether the test did not pass.
 func (r Result) Failed() bool { return r.Err != nil || len(r.Misses) > 0 }
 
 // Report is what came of a run.

@@ -91,7 +91,7 @@ func New(c Config) (*Trial, error) {
 		return nil, err
 	}
 	t.handler, err = edge.New(edge.Config{
-		Current: &t.current, Events: discard{}, Unmatched: unmetered{}, Log: c.Log, Observe: t.observe, Now: t.clock.now,
+		Current: &t.current, Events: discard{}, Unmatched: unmetered{}, Log: c.Log, Observe: t.observe, Now: t.clock.now, Described: true,
 	})
 	return t, err
 }

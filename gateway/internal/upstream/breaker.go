@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -48,4 +49,37 @@ func verdict(status int) error {
 		return errFailed
 	}
 	return nil
+}
+
+// probePatience is how long a probe of a half-open breaker may wait for its
+// client.
+const probePatience = time.Second
+
+// probe is done for a probe with a body. A half-open breaker lets nobody else
+// pass until it has heard of its probe: a client that keeps its body back would
+// keep everybody out. Once it has, its place is another's.
+func (u *upload) probe(done func(error)) func(error) {
+	var once sync.Once
+	over := make(chan struct{})
+	go func() {
+		timer := time.NewTimer(probePatience)
+		defer timer.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-timer.C:
+			}
+			left := probePatience - u.waited()
+			if left <= 0 {
+				once.Do(func() { done(errExcluded) })
+				return
+			}
+			timer.Reset(max(left, probePatience/10))
+		}
+	}()
+	return func(err error) {
+		close(over)
+		once.Do(func() { done(err) })
+	}
 }

@@ -18,6 +18,8 @@ type Config struct {
 	Name string
 	// Endpoints are URLs of scheme, host and port only.
 	Endpoints []string
+	// Protocol is what endpoints are spoken to in; zero is HTTP/1.1.
+	Protocol Protocol
 	// Connect bounds a dial, and again a TLS handshake; 0 is one second.
 	Connect time.Duration
 	// Attempt bounds one try until the head of its answer; 0 leaves it to the
@@ -89,7 +91,11 @@ func (c Config) check() error {
 		errs = append(errs, fmt.Errorf("upstream %q has %d endpoints; give it 1 to %d", c.Name, len(c.Endpoints), maxEndpoints))
 	}
 	for i, raw := range c.Endpoints {
-		if _, err := parseEndpoint(raw); err != nil {
+		u, err := parseEndpoint(raw)
+		if err == nil {
+			err = c.Protocol.check(u)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("upstream %q: endpoint %q %w", c.Name, raw, err))
 		}
 		if slices.Contains(c.Endpoints[:i], raw) {
@@ -123,7 +129,7 @@ func parseEndpoint(raw string) (*url.URL, error) {
 
 // same compares what decides how an upstream behaves.
 func (c Config) same(d Config) bool {
-	return c.Name == d.Name && slices.Equal(c.Endpoints, d.Endpoints) && c.Connect == d.Connect && c.Attempt == d.Attempt &&
+	return c.Name == d.Name && slices.Equal(c.Endpoints, d.Endpoints) && c.Protocol == d.Protocol && c.Connect == d.Connect && c.Attempt == d.Attempt &&
 		c.Breaker == d.Breaker && c.TLS == d.TLS && c.Metrics == d.Metrics && sameCredential(c.Credential, d.Credential)
 }
 

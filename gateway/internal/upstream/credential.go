@@ -66,9 +66,9 @@ func (x *exchange) authorization() ([]string, error) {
 	case u.exchanger != nil:
 		return x.exchanged()
 	}
-	token, err := u.config.Credential.Token(x.ctx, "")
+	token, err := u.config.Credential.Token(x.life, "")
 	if err != nil || token == "" {
-		return nil, noCredential(x.ctx, u.config.Name, err)
+		return nil, noCredential(x.life, u.config.Name, err)
 	}
 	if b := u.bearer.Load(); b != nil && b.token == token {
 		return b.field, nil
@@ -87,12 +87,12 @@ func (x *exchange) exchanged() ([]string, error) {
 		// authenticated must not travel on the gateway's own rights instead.
 		return nil, token.Challenge(problem.New(problem.MissingToken, ""), pipeline.Realm)
 	}
-	inner, err := u.exchanger.Token(x.ctx, x.tx.Bearer)
+	inner, err := u.exchanger.Token(x.life, x.tx.Bearer)
 	if err == nil && inner == x.tx.Bearer {
 		err = errors.New("the exchange gave back the caller's own token, which is not for upstream " + u.config.Name)
 	}
 	if err != nil || inner == "" {
-		err = noCredential(x.ctx, u.config.Name, err)
+		err = noCredential(x.life, u.config.Name, err)
 		u.exchanges.failed(err)
 		if p, ok := errors.AsType[*problem.Problem](err); ok {
 			return nil, token.Challenge(p, pipeline.Realm)
@@ -104,7 +104,7 @@ func (x *exchange) exchanged() ([]string, error) {
 	return x.values[slotAuthorization : slotAuthorization+1 : slotAuthorization+1], nil
 }
 
-// disowned tells whether an upstream has refused a token that was made of the
+// disowned reports whether an upstream has refused a token that was made of the
 // caller's, and what the caller is told then. It has been revoked a moment ago,
 // or the service judges by another clock or list than we do; what is kept of
 // it is dropped in any case. A refusal of the token itself is answered with our

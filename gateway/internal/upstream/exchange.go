@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/textproto"
 	"net/url"
 	"sync"
@@ -35,9 +36,13 @@ type exchange struct {
 	whole     bool // the answer was copied to its end
 	clientErr error
 
-	ctx    context.Context // ends at the route's timeout, or with the client
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
+	life *lifetime // ends at the route's timeout, or with the client
+	// timer goes off when patience or the time is up, rest when the time is up
+	// after patience.
+	timer, rest *time.Timer
+	bound       time.Duration
+	// unfollow lets go of the client's context.
+	unfollow func() bool
 	// release ends the context of the last attempt.
 	release context.CancelCauseFunc
 
@@ -48,6 +53,9 @@ type exchange struct {
 	trailer http.Header
 	values  [fieldsAdded]string
 	url     url.URL
+	out     *http.Request // the first attempt's, under life
+	source  netip.Addr    // whose text stands in from
+	from    string
 
 	// asked, connections and writes tell how far an attempt came: whether a
 	// connection was wanted, how many there were, how many took the request.
@@ -56,10 +64,12 @@ type exchange struct {
 	before              int32 // connections of the attempts before
 	hooks               httptrace.ClientTrace
 
-	mu    sync.Mutex
-	phase phase
-	late  bool // the timeout came while the answer was being copied
-	hints int
+	mu       sync.Mutex
+	phase    phase
+	late     bool // the timeout came while the answer was being copied
+	slow     bool // patience is up
+	disarmed bool // no timeout any more
+	hints    int
 }
 
 // phase is where an exchange stands.
@@ -80,20 +90,58 @@ func newExchange() *exchange {
 		WroteRequest:   func(httptrace.WroteRequestInfo) { x.writes.Add(1) },
 		Got1xxResponse: x.hint,
 	}
+	x.life = newLifetime(&x.hooks)
+	x.out = (&http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(x.life)
 	return x
 }
 
+// patience is how long an exchange may take before it looks whether its client
+// is still there. Most are over by then, on a busy machine too: what is saved
+// here must not be spent when there is least to spend. A client that leaves has
+// its upstream asked that much longer at most.
+const patience = 200 * time.Millisecond
+
 func (x *exchange) begin() {
-	x.ctx, x.cancel = context.WithCancelCause(x.tx.Request.Context())
-	bound := x.tx.Route.Timeout
-	if bound <= 0 {
-		bound = defaultTimeout
+	x.bound = x.tx.Route.Timeout
+	if x.bound <= 0 {
+		x.bound = defaultTimeout
 	}
+	first := min(x.bound, patience)
 	if x.timer == nil {
-		x.timer = time.AfterFunc(bound, x.expire)
+		x.timer = time.AfterFunc(first, x.wake)
 	} else {
-		x.timer.Reset(bound)
+		x.timer.Reset(first)
 	}
+}
+
+// wake is called when patience is up: from now on the exchange ends with its
+// client, and at the route's timeout.
+func (x *exchange) wake() {
+	if x.bound <= patience {
+		x.expire()
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.phase == over || x.disarmed {
+		return // the transaction is somebody else's by now
+	}
+	x.slow = true
+	client, life := x.tx.Request.Context(), x.life
+	x.unfollow = context.AfterFunc(client, func() { life.end(context.Cause(client)) })
+	x.rest = time.AfterFunc(x.bound-patience, x.expire)
+}
+
+// disarm takes the timeout away; false when it has passed.
+func (x *exchange) disarm() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.disarmed = true
+	x.timer.Stop()
+	if x.rest != nil {
+		x.rest.Stop()
+	}
+	return x.life.Err() == nil
 }
 
 // connected reports whether the attempt under way had a connection.
@@ -102,7 +150,13 @@ func (x *exchange) connected() bool { return x.connections.Load() > x.before }
 // expire ends the exchange at the route's timeout. A client that does not read
 // holds Forward in a write that no context ends, hence the deadline.
 func (x *exchange) expire() {
-	x.interrupt(x.cancel)
+	x.mu.Lock()
+	stands := x.phase != over && !x.disarmed
+	x.mu.Unlock()
+	if !stands {
+		return
+	}
+	x.interrupt(x.life.end)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.phase == copying {
@@ -114,7 +168,7 @@ func (x *exchange) expire() {
 
 // interrupt ends an attempt. The transport waits for whoever reads the request
 // body, and a client that sends nothing more would keep it waiting.
-func (x *exchange) interrupt(cancel context.CancelCauseFunc) {
+func (x *exchange) interrupt(cancel func(error)) {
 	cancel(errTimeout)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -124,19 +178,30 @@ func (x *exchange) interrupt(cancel context.CancelCauseFunc) {
 }
 
 func (x *exchange) end() {
-	stopped := x.timer.Stop()
-	x.enter(over)
+	x.mu.Lock()
+	x.phase = over
+	early := x.timer.Stop() && !x.slow
+	if x.rest != nil {
+		x.rest.Stop()
+	}
+	if x.unfollow != nil {
+		x.unfollow()
+	}
+	x.mu.Unlock()
 	if x.release != nil {
 		x.release(nil)
 	}
-	x.cancel(nil)
+	again := early && x.free()
+	if !again {
+		x.life.end(context.Canceled)
+	}
 	if x.upload != nil {
 		x.upload.stop(x.w)
 	}
 	if x.clientErr != nil {
 		x.tx.ClientFailed(x.clientErr)
 	}
-	if stopped && x.free() {
+	if again {
 		x.recycle()
 	}
 }
@@ -153,14 +218,14 @@ func (x *exchange) blame(err error) {
 // goroutine of the transport. An endpoint that answers before it has read the
 // request leaves one writing the header; to change it then would crash us.
 func (x *exchange) free() bool {
-	return x.whole && x.release == nil && x.upload == nil && x.length == 0 && x.connections.Load() == x.writes.Load()
+	return x.whole && x.release == nil && x.upload == nil && x.length == 0 && x.connections.Load() == x.writes.Load() && x.life.unused()
 }
 
 func (x *exchange) recycle() {
 	u := x.upstream
 	clear(x.header)
 	clear(x.values[:])
-	x.upstream, x.w, x.tx, x.ctx, x.cancel, x.trailer = nil, nil, nil, nil, nil, nil
+	x.upstream, x.w, x.tx, x.trailer = nil, nil, nil, nil
 	x.rewrite, x.path = nil, ""
 	x.clientErr = nil
 	x.result, x.url = pipeline.Result{}, url.URL{}
@@ -180,13 +245,22 @@ func (x *exchange) enter(p phase) (late bool) {
 	return x.late
 }
 
+// attemptBound is how long one try may take.
+func (x *exchange) attemptBound() time.Duration {
+	if bound := x.upstream.config.Attempt; bound > 0 {
+		return min(bound, x.bound)
+	}
+	return x.bound
+}
+
 // attempt returns the context of one try, and what to call once its answer has
 // begun: a bound on the attempt does not bound the body.
 func (x *exchange) attempt() (context.Context, func()) {
 	x.asked.Store(false)
 	x.before = x.connections.Load()
-	ctx, answered := x.ctx, nothing
-	if bound := x.upstream.config.Attempt; bound > 0 && bound < x.tx.Route.Timeout {
+	var ctx context.Context = x.life
+	answered := nothing
+	if bound := x.attemptBound(); bound < x.bound {
 		if x.release != nil {
 			x.release(nil)
 		}
@@ -196,7 +270,7 @@ func (x *exchange) attempt() (context.Context, func()) {
 		timer := time.AfterFunc(bound, func() { x.interrupt(cancel) })
 		answered = func() { timer.Stop() }
 	}
-	return httptrace.WithClientTrace(ctx, &x.hooks), answered
+	return ctx, answered
 }
 
 func nothing() {}

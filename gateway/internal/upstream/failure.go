@@ -32,17 +32,23 @@ func (x *exchange) explain(ctx context.Context, err error) *failure {
 			return &failure{problem: x.badUpload(cause), verdict: errExcluded}
 		}
 	}
-	if gone := x.clientGone(); gone != nil {
-		return &failure{problem: gone, verdict: errExcluded}
+	// To end a read over HTTP/1.1 looks to the server as if the client had gone.
+	if ended := x.upload != nil && x.upload.dropped.Load(); !ended {
+		if gone := x.clientGone(); gone != nil {
+			return &failure{problem: gone, verdict: errExcluded}
+		}
 	}
 	switch {
 	case errors.Is(context.Cause(ctx), errTimeout):
 		return x.timedOut(err)
-	case !x.asked.Load():
+	case !x.asked.Load() && !x.connected():
 		// The transport refused to send it: our mistake or the client's.
 		return &failure{problem: problem.New(problem.BadRequest, "").Because(err), verdict: errExcluded}
 	case !x.connected():
 		return &failure{problem: unavailable(err, "1"), verdict: errFailed, unsent: true}
+	}
+	if x.pastOwnBound() {
+		return &failure{problem: timeout(err), verdict: errExcluded}
 	}
 	return &failure{problem: problem.New(problem.BadGateway, "").Because(err), verdict: errFailed, reset: isReset(err)}
 }
@@ -55,7 +61,7 @@ func (x *exchange) timedOut(err error) *failure {
 	}
 	// An attempt that found no connection in its time may be made elsewhere
 	// while the route's time lasts.
-	unsent := !x.connected() && x.ctx.Err() == nil
+	unsent := !x.connected() && x.life.Err() == nil
 	return &failure{problem: timeout(err), verdict: errFailed, unsent: unsent}
 }
 
@@ -75,6 +81,8 @@ func (x *exchange) badUpload(cause error) *problem.Problem {
 	code := problem.BadRequest
 	if _, ok := errors.AsType[*http.MaxBytesError](cause); ok {
 		code = problem.BodyTooLarge
+	} else if errors.Is(cause, errTrailers) {
+		code = problem.HeadersTooLarge
 	} else if errors.Is(cause, os.ErrDeadlineExceeded) {
 		code = problem.RequestTimeout
 	} else if x.tx.Request.Context().Err() != nil {

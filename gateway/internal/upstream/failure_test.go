@@ -104,31 +104,27 @@ func TestTheIdempotencyKeyArrives(t *testing.T) {
 func TestASlowUpstreamEndsAtTheBound(t *testing.T) {
 	silent := func(p *peer) { p.next(); p.untilGone() }
 	for name, c := range map[string]struct{ route, attempt time.Duration }{
-		"of the route":   {100 * time.Millisecond, 0},
-		"of the attempt": {10 * time.Second, 100 * time.Millisecond},
+		"of the route":   {100 * time.Millisecond, time.Hour},
+		"of the attempt": {time.Hour, 100 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := front(t, Config{Endpoints: urls(script(t, silent)), Attempt: c.attempt}, timeoutOf(c.route))
-			start := time.Now()
-			res := g.do(t, "GET", "/x", nil)
+			res := g.do(t, "GET", "/x", nil) // the upstream never answers, and the other bound is hours away
 			want(t, "status", res.StatusCode, 504)
 			want(t, "code", res.Header.Get("X-Code"), "upstream_timeout")
 			want(t, "failures", g.failures(), 1)
-			if took := time.Since(start); took > 2*time.Second {
-				t.Errorf("it took %v", took)
-			}
 		})
 	}
 }
 
 func TestAnAttemptsBoundDoesNotBoundTheBody(t *testing.T) {
-	g := front(t, Config{Attempt: 100 * time.Millisecond, Endpoints: urls(script(t, func(p *peer) {
+	g := front(t, Config{Attempt: time.Second, Endpoints: urls(script(t, func(p *peer) {
 		p.next()
 		p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
-		<-time.After(250 * time.Millisecond)
+		<-time.After(1200 * time.Millisecond)
 		p.say("k")
-	}))}, timeoutOf(5*time.Second))
+	}))}, timeoutOf(time.Minute))
 	want(t, "body", text(t, g.do(t, "GET", "/x", nil)), "ok")
 }
 
@@ -165,7 +161,7 @@ func TestAClientThatLeavesEndsTheUpstreamRequest(t *testing.T) {
 	_ = c.Close()
 	select {
 	case <-gone:
-	case <-time.After(2 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the upstream request goes on")
 	}
 	o := g.last(t)
@@ -184,8 +180,8 @@ func TestClientsThatSpoilTheirBodyCountAgainstNobody(t *testing.T) {
 		status int
 		tune   func(*gate)
 	}{
-		"a broken chunk": {"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n", false, 400, timeoutOf(2 * time.Second)},
-		"a hang-up":      {"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhello", true, 0, timeoutOf(2 * time.Second)},
+		"a broken chunk": {"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n", false, 400, timeoutOf(time.Minute)},
+		"a hang-up":      {"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhello", true, 0, timeoutOf(time.Minute)},
 		"a crawl":        {"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhello", false, 408, timeoutOf(100 * time.Millisecond)},
 		"too much": {"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhello\r\n", false, 413, func(g *gate) {
 			g.prep = func(tx *pipeline.Transaction) { tx.Request.Body = http.MaxBytesReader(nil, tx.Request.Body, 7) }
@@ -227,7 +223,7 @@ func TestAClientThatDoesNotReadIsCutOffAtTheBound(t *testing.T) {
 
 func TestWhatTheTransportRefusesToSendCountsAgainstNobody(t *testing.T) {
 	g := front(t, Config{Endpoints: urls(script(t, always(ok)))}, func(g *gate) {
-		g.prep = func(tx *pipeline.Transaction) { tx.Request.Header["Bad Name"] = []string{"x"} }
+		g.prep = func(tx *pipeline.Transaction) { tx.Request.Header["X-Note"] = []string{"a\nb"} }
 	})
 	want(t, "status", g.do(t, "GET", "/x", nil).StatusCode, 400)
 	want(t, "failures", g.failures(), 0)

@@ -12,20 +12,17 @@ import (
 	"portcullis/gateway/internal/pipeline"
 )
 
-// fromOutside names the request fields that are not the client's to say, or
-// that are written anew. The edge removes them too; a credential or an identity
-// is worth two locks.
+// fromOutside names the request fields that are not the client's to send on, by
+// the one table of them. The edge removes most of them too; a credential or an
+// identity is worth two locks.
 func fromOutside(name string) bool {
-	switch name {
-	case "Authorization", "Forwarded", "Via", "X-Real-Ip", "X-Request-Id", "Traceparent", "Tracestate",
-		"Content-Length", "Expect", "Host":
-		return true
-	}
-	if repeats(name) {
-		return true
-	}
-	// X_User is read as X-User by CGI-like servers (CVE-2025-64484).
-	return strings.HasPrefix(name, "X-Forwarded-") || identity(name) || strings.IndexByte(name, '_') >= 0
+	return pipeline.OwnerOf(name)&(pipeline.Written|pipeline.Claimed) != 0
+}
+
+// vouched names those that no policy sets or removes: whoever reads them must
+// know who says so.
+func vouched(name string) bool {
+	return pipeline.OwnerOf(name)&(pipeline.Written|pipeline.Ours) != 0
 }
 
 // repeats names the fields by which the transport takes a request for one that
@@ -38,10 +35,25 @@ func identity(name string) bool { return strings.HasPrefix(name, "Portcullis-") 
 // the edge has set itself.
 func hidden(name string) bool {
 	switch name {
-	case "Server", "X-Powered-By", "X-Request-Id":
+	case "Server", "X-Powered-By", "X-Request-Id", "Via", "Forwarded":
 		return true
 	}
-	return identity(name)
+	return identity(name) || len(name) > 2 && name[0] == 'X' && tellsInside(name)
+}
+
+// tellsInside names the fields by which servers and proxies say what they are,
+// where they are, and what they would have a proxy of theirs do.
+func tellsInside(name string) bool {
+	switch name {
+	case "X-Aspnet-Version", "X-Aspnetmvc-Version", "X-Runtime", "X-Generator", "X-Varnish", "X-Served-By", "X-Server", "X-Host", "X-Hostname", "X-Real-Ip", "X-Sendfile":
+		return true
+	}
+	for _, prefix := range [...]string{"X-Backend", "X-Upstream", "X-Envoy-", "X-Accel-", "X-Forwarded-", "X-Powered-By-"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // named is the set of fields that Connection lists, in canonical form; nil in

@@ -3,6 +3,8 @@ package upstream
 import (
 	"net/http"
 
+	"github.com/sony/gobreaker/v2"
+
 	"portcullis/gateway/internal/pipeline"
 )
 
@@ -87,7 +89,13 @@ func (x *exchange) tries() (*http.Response, error) {
 // probe is reported.
 func (x *exchange) try(e *endpoint, done func(error)) (_ *http.Response, fail *failure) {
 	judgement := errExcluded
+	if x.upload != nil && e.breaker.State() == gobreaker.StateHalfOpen {
+		done = x.upload.probe(done)
+	}
 	defer func() {
+		if judgement != nil && x.upload != nil && x.upload.slow(x.attemptBound()) {
+			judgement = errExcluded
+		}
 		done(judgement)
 		e.meter.attempt(judgement)
 	}()

@@ -106,6 +106,10 @@ type outcome struct {
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tx := &pipeline.Transaction{Request: r, Start: time.Now(), ID: "0123456789abcdef0123456789abcdef", Route: g.route, Host: "api.test",
 		Path: r.URL.EscapedPath(), Source: netip.MustParseAddr("192.0.2.7")}
+	if err := tx.ReadQuery(r.URL.RawQuery); err != nil {
+		g.ended <- outcome{err: err}
+		return
+	}
 	if g.prep != nil {
 		g.prep(tx)
 	}
@@ -135,7 +139,7 @@ func (g *gate) last(t testing.TB) outcome {
 	select {
 	case o := <-g.ended:
 		return o
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the forward does not end")
 		return outcome{}
 	}
@@ -160,7 +164,7 @@ func front(t testing.TB, c Config, tune ...func(*gate)) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gate{up: up, route: &pipeline.Route{Name: "r", Timeout: 2 * time.Second}, ended: make(chan outcome, 64)}
+	g := &gate{up: up, route: &pipeline.Route{Name: "r", Timeout: 30 * time.Second}, ended: make(chan outcome, 64)}
 	for _, f := range tune {
 		f(g)
 	}
@@ -197,7 +201,7 @@ func (g *gate) dial(t testing.TB) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	return &raw{c, bufio.NewReader(c)}
 }
 

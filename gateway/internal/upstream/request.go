@@ -71,7 +71,10 @@ func (x *exchange) set(slot int, name, value string) {
 // forwarded says where the request came from, as we know it.
 func (x *exchange) forwarded() {
 	r := x.tx.Request
-	x.set(1, "X-Forwarded-For", x.tx.Source.String())
+	if x.from == "" || x.source != x.tx.Source {
+		x.source, x.from = x.tx.Source, x.tx.Source.String()
+	}
+	x.set(1, "X-Forwarded-For", x.from)
 	if host := r.Host; host != "" {
 		x.set(2, "X-Forwarded-Host", host)
 	}
@@ -121,40 +124,42 @@ func (x *exchange) body() {
 // request is the request of one attempt. It shares the header with other
 // attempts, which nobody changes any more.
 func (x *exchange) request(ctx context.Context, e *endpoint) *http.Request {
-	r := x.tx.Request
-	out := (&http.Request{
-		Method:        r.Method,
-		URL:           x.target(e),
-		Host:          e.url.Host,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        x.header,
-		ContentLength: x.length,
-		Trailer:       x.trailer,
-	}).WithContext(ctx)
+	out := x.out
+	if x.result.Attempts > 1 || ctx != x.life {
+		// The attempt before may still be looking at its own.
+		out = (&http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	}
+	out.Method, out.URL, out.Host = x.tx.Request.Method, x.target(e), e.url.Host
+	out.Header, out.Trailer, out.ContentLength = x.header, x.trailer, x.length
 	switch {
+	case x.upload != nil && x.upstream.config.Protocol.multiplexed():
+		out.Body = &sending{exchange: x, ctx: ctx}
 	case x.upload != nil:
 		out.Body = x.upload
 	case x.length > 0:
 		body := x.tx.Body
 		// With GetBody the transport sends again what a dead kept connection
 		// never took; that is safe for every method.
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		if !x.once() {
+			out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		}
 		out.Body = io.NopCloser(bytes.NewReader(body))
+	case x.once():
+		out.Body = nothingToSend{}
+	case out.Body != nil:
+		out.Body = nil // of the exchange before, a POST perhaps: a GET would be sent with a body
 	}
 	return out
 }
 
-// target is the path at the endpoint, in exactly this spelling, with the query as
-// it was given.
+// target is the path at the endpoint, in exactly this spelling, with the query
+// that was read.
 func (x *exchange) target(e *endpoint) *url.URL {
-	in := x.tx.Request.URL
 	u := &x.url
 	if x.result.Attempts > 1 {
 		u = new(url.URL) // the attempt before may still be looking at its own
 	}
-	*u = url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: x.path, RawPath: x.path, RawQuery: in.RawQuery, ForceQuery: in.ForceQuery}
+	*u = url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: x.path, RawPath: x.path, RawQuery: x.tx.Query.Raw(), ForceQuery: x.tx.Request.URL.ForceQuery}
 	if strings.IndexByte(x.path, '%') >= 0 {
 		// RawPath counts only while it decodes to Path.
 		if decoded, err := url.PathUnescape(x.path); err == nil {

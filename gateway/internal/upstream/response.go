@@ -15,7 +15,7 @@ import (
 // answer copies the upstream's answer to the client. An error means that
 // nothing was written; a later failure goes to the result.
 func (x *exchange) answer(res *http.Response) error {
-	defer func() { _ = res.Body.Close() }() // a body not read to its end: the connection is given up
+	defer x.leave(res) // a body not read to its end: the connection, or its stream, is given up
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return x.tunnel(res)
 	}
@@ -33,6 +33,7 @@ func (x *exchange) answer(res *http.Response) error {
 	if res.Header["Content-Type"] == nil {
 		h["Content-Type"] = nil // the server must not guess one from the body
 	}
+	x.relocate(h)
 	x.tx.Complete(h)
 	x.announce(h, res.Trailer)
 	x.closeUnread()
@@ -112,7 +113,7 @@ func (x *exchange) trailers(h, trailer http.Header) {
 	}
 }
 
-// passes tells whether a trailer may go on: a client may merge it into the header.
+// passes reports whether a trailer may go on: a client may merge it into the header.
 func (x *exchange) passes(name string) bool {
 	return !pipeline.HopByHop(name) && !hidden(name) && !x.tx.Route.Withholds(name) && httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name)
 }

@@ -26,12 +26,12 @@ type RouteOptions struct {
 // no other credential; the credential wins. An error never quotes a value.
 func NewFields(set []pipeline.Field, remove []string) (pipeline.Fields, error) {
 	for _, s := range set {
-		if name := textproto.CanonicalMIMEHeaderKey(s.Name); fromOutside(name) && name != "Authorization" {
+		if name := textproto.CanonicalMIMEHeaderKey(s.Name); vouched(name) && name != "Authorization" {
 			return pipeline.Fields{}, fmt.Errorf("the field %s is the gateway's to say; a policy cannot set it", name)
 		}
 	}
 	for _, r := range remove {
-		if name := textproto.CanonicalMIMEHeaderKey(r); fromOutside(name) && !repeats(name) {
+		if name := textproto.CanonicalMIMEHeaderKey(r); vouched(name) && !repeats(name) {
 			return pipeline.Fields{}, fmt.Errorf("the field %s is the gateway's to say; a policy cannot remove it", name)
 		}
 	}

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"crypto/tls"
-	"net"
 	"net/http"
 	"time"
 )
@@ -23,26 +22,17 @@ const (
 	maxResponseHead = 64 << 10
 )
 
-// newTransport speaks HTTP/1.1 only: HTTP/2 towards upstreams costs more CPU
-// than it saves, and cannot carry an upgrade.
+// newTransport speaks the protocol of the upstream alone.
 func newTransport(c Config) *http.Transport {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.TLS != nil {
 		config = c.TLS.Clone()
 	}
-	config.NextProtos = []string{"http/1.1"}
 	if config.ClientSessionCache == nil {
 		config.ClientSessionCache = tls.NewLRUClientSessionCache(maxIdle)
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: c.Connect, KeepAlive: 30 * time.Second}
-	return &http.Transport{
+	t := &http.Transport{
 		Proxy:                  nil, // an environment variable must not redirect what is inside
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        config,
-		TLSHandshakeTimeout:    c.Connect,
-		Protocols:              protocols,
 		MaxConnsPerHost:        maxConnections,
 		MaxIdleConns:           0, // bounded by endpoints times MaxIdleConnsPerHost
 		MaxIdleConnsPerHost:    maxIdle,
@@ -51,4 +41,13 @@ func newTransport(c Config) *http.Transport {
 		DisableCompression:     true, // bodies pass as they are
 		ExpectContinueTimeout:  0,    // upload waits itself, and knows what for
 	}
+	c.Protocol.speak(t, config)
+	dialer := newDialer(c, config)
+	if c.Protocol.multiplexed() {
+		// HTTP/2 frames its messages: there is nothing to check below it.
+		t.DialContext, t.TLSClientConfig, t.TLSHandshakeTimeout = dialer.net.DialContext, config, c.Connect
+	} else {
+		t.DialContext, t.DialTLSContext = dialer.plain, dialer.encrypted
+	}
+	return t
 }

@@ -40,7 +40,7 @@ func (x *exchange) tunnel(res *http.Response) error {
 	if !ok || !x.websocket || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket") {
 		return problem.New(problem.BadGateway, "").Because(errors.New("the upstream changed to a protocol nobody asked for"))
 	}
-	if !x.timer.Stop() {
+	if !x.disarm() {
 		return timeout(errTimeout)
 	}
 	h := x.w.Header()

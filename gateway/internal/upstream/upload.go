@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"portcullis/gateway/internal/framing"
 	"portcullis/gateway/internal/pipeline"
 )
 
@@ -20,6 +22,10 @@ import (
 const continueWait = time.Second
 
 var errStopped = errors.New("the request body is no longer wanted")
+
+// errTrailers is the client's failure: to an endpoint of HTTP/1.1 so many are not
+// said (see framing.NewClient), and it must not be blamed for that.
+var errTrailers = fmt.Errorf("the trailers of the request are longer than %d bytes", framing.MaxTrailer)
 
 // upload is a request body on its way to an upstream. The transport reads it on
 // a goroutine of its own, which may outlive the answer. It tells the client's
@@ -36,8 +42,12 @@ type upload struct {
 	busy    sync.Mutex // held while the body is read
 	taken   int64
 	reading atomic.Bool
+	start   time.Time
+	began   atomic.Int64 // of the read under way, since start
+	spent   atomic.Int64 // by the reads before
 	ended   atomic.Bool
 	failed  atomic.Pointer[error]
+	dropped atomic.Bool // a read ended because the endpoint wants no more; see sending
 }
 
 // newUpload takes over the request's body. With full duplex an early answer
@@ -49,7 +59,7 @@ type upload struct {
 func newUpload(w http.ResponseWriter, r *http.Request, route pipeline.Fields) *upload {
 	// Where the server cannot, answers wait for the body; nothing else changes.
 	_ = http.NewResponseController(w).EnableFullDuplex()
-	u := &upload{body: r.Body, length: r.ContentLength, stopped: make(chan struct{})}
+	u := &upload{body: r.Body, length: r.ContentLength, stopped: make(chan struct{}), start: time.Now()}
 	if expect := r.Header["Expect"]; len(expect) == 1 && strings.EqualFold(expect[0], "100-continue") {
 		u.agreed = make(chan struct{})
 	}
@@ -85,19 +95,44 @@ func (u *upload) Read(p []byte) (int, error) {
 		return 0, errStopped
 	default:
 	}
+	began := time.Since(u.start)
+	u.began.Store(int64(began))
 	u.reading.Store(true)
 	n, err := u.body.Read(p)
 	u.reading.Store(false)
+	u.spent.Add(int64(time.Since(u.start) - began))
 	u.taken += int64(n)
 	switch {
 	case errors.Is(err, io.EOF):
-		u.end()
+		if !u.end() {
+			err = errTrailers
+			u.failed.CompareAndSwap(nil, &err)
+		}
+	case err != nil && u.dropped.Load():
 	case err != nil:
 		u.failed.CompareAndSwap(nil, &err)
 	case u.length > 0 && u.taken >= u.length:
 		u.ended.Store(true)
 	}
 	return n, err
+}
+
+// waited is how long the client has let us wait for its body so far.
+func (u *upload) waited() time.Duration {
+	all := time.Duration(u.spent.Load())
+	if u.reading.Load() {
+		all += time.Since(u.start) - time.Duration(u.began.Load())
+	}
+	return all
+}
+
+// slow tells whether the client took most of the time, of which bound was to be
+// had. Whatever the endpoint did then says nothing about it: a client that sends
+// the end of its body a moment before the time is up, or that outstays the
+// patience of the endpoint itself, would open the breaker for everybody.
+func (u *upload) slow(bound time.Duration) bool {
+	waited := u.waited()
+	return 2*waited >= time.Since(u.start) && waited >= min(time.Second, bound/2)
 }
 
 // await waits for the upstream to want the body; false when it has answered
@@ -116,15 +151,26 @@ func (u *upload) await() bool {
 	}
 }
 
-func (u *upload) end() {
+// end takes the trailers over; false when they are too long as they would be
+// written, which may be longer than they came.
+func (u *upload) end() bool {
+	size := len("\r\n")
 	for name := range u.trailer {
-		if values := u.from[name]; values != nil {
-			u.trailer[name] = values
-		} else {
+		values := u.from[name]
+		if values == nil {
 			delete(u.trailer, name)
+			continue
 		}
+		for _, value := range values {
+			size += len(name) + len(": ") + len(value) + len("\r\n")
+		}
+		u.trailer[name] = values
+	}
+	if size > framing.MaxTrailer {
+		return false
 	}
 	u.ended.Store(true)
+	return true
 }
 
 // Close does nothing: the transport closes a body also when it could not

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"portcullis/gateway/internal/pipeline"
 	"portcullis/services/problem"
 )
 
@@ -39,7 +40,8 @@ func (f format) processor() string {
 // bounded refuses, before the engine is entered, a request that would cost too
 // much to inspect or whose body could be read in another way than it would be
 // inspected. It returns how the body is to be read.
-func (p Profile) bounded(r *http.Request, body []byte) (format, error) {
+func (p Profile) bounded(tx *pipeline.Transaction, body []byte) (format, error) {
+	r := tx.Request
 	fields := 0
 	for _, values := range r.Header {
 		fields += len(values)
@@ -54,15 +56,11 @@ func (p Profile) bounded(r *http.Request, body []byte) (format, error) {
 	if cookies > p.Args {
 		return formatNone, refused(problem.HeadersTooLarge, fmt.Sprintf("The request has more than %d cookies.", p.Args))
 	}
-	// The engine drops what follows a "#"; a backend may well read it.
-	if strings.Contains(r.URL.RawQuery, "#") {
-		return formatNone, refused(problem.BadRequest, "The query holds an unescaped #.")
-	}
 	// Trailers come after what was inspected and would pass unseen.
 	if len(r.Trailer) > 0 {
 		return formatNone, refused(problem.BadRequest, "The request has trailer fields, which are not accepted here.")
 	}
-	args := pieces(r.URL.RawQuery, '&', p.Args)
+	args := len(tx.Query.Params())
 	if args > p.Args {
 		return formatNone, p.tooMany()
 	}

@@ -106,7 +106,7 @@ func hit(m pipeline.Match, denied bool) pipeline.Reason {
 	return r
 }
 
-// excludable tells whether an exclusion could keep the rule from where it
+// excludable reports whether an exclusion could keep the rule from where it
 // matched.
 func excludable(m pipeline.Match) bool {
 	return Exclusion{Rules: []int{m.Rule}, Target: m.Target}.check() == nil

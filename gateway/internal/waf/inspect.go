@@ -95,12 +95,13 @@ func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionS
 }
 
 // target is what the upstream will be asked for: the canonical path and the
-// query as it came.
+// query that was read. The engine splits it by itself, and no query is let in of
+// which it makes other parameters than we do.
 func target(tx *pipeline.Transaction) string {
-	if tx.Request.URL.RawQuery == "" {
+	if tx.Query.Raw() == "" {
 		return tx.Path
 	}
-	return tx.Path + "?" + tx.Request.URL.RawQuery
+	return tx.Path + "?" + tx.Query.Raw()
 }
 
 // clientAddress is the address without brackets, zone or IPv4-in-IPv6, as
@@ -205,7 +206,7 @@ func (p Profile) effective(matched []types.MatchedRule, most int) (ids []int, ma
 	return ids, matches
 }
 
-// detects tells whether what matched is a rule that looks for attacks.
+// detects reports whether what matched is a rule that looks for attacks.
 func detects(m types.MatchedRule) bool {
 	id := m.Rule().ID()
 	return id >= firstDetection && id <= lastDetection && m.Message() != ""

@@ -35,11 +35,14 @@ func (i *Inspector) probe() error {
 
 // ask inspects a request of our own, and tells all that matched.
 func (i *Inspector) ask(r *http.Request, body string) (finding, error) {
-	f, err := i.profile.bounded(r, []byte(body))
+	tx := &pipeline.Transaction{Request: r, Host: r.Host, Path: r.URL.Path, Source: netip.IPv6Loopback(), ID: "probe"}
+	if err := tx.ReadQuery(r.URL.RawQuery); err != nil {
+		return finding{}, err
+	}
+	f, err := i.profile.bounded(tx, []byte(body))
 	if err != nil {
 		return finding{}, err
 	}
-	tx := &pipeline.Transaction{Request: r, Host: r.Host, Path: r.URL.Path, Source: netip.IPv6Loopback(), ID: "probe"}
 	return i.inspect(tx, []byte(body), f, math.MaxInt32)
 }
 

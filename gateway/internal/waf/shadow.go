@@ -17,7 +17,7 @@ func (u *Use) beside(tx *pipeline.Transaction, body []byte, unread error, g *Gat
 		u.record(tx, u.profile.Name, pipeline.Deny)
 		return
 	}
-	format, err := u.profile.bounded(tx.Request, body)
+	format, err := u.profile.bounded(tx, body)
 	if err != nil {
 		u.record(tx, u.profile.Name, pipeline.Deny)
 		return

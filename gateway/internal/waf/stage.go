@@ -70,7 +70,7 @@ func (s *stage) enforce(tx *pipeline.Transaction) error {
 	if err := tx.ReadBody(profile.Body); err != nil {
 		return err
 	}
-	format, err := profile.bounded(tx.Request, tx.Body)
+	format, err := profile.bounded(tx, tx.Body)
 	if err != nil {
 		return err
 	}

@@ -49,10 +49,14 @@ func request(method, target, media, body string) *pipeline.Transaction {
 	if media != "" {
 		r.Header.Set("Content-Type", media)
 	}
-	return &pipeline.Transaction{
+	tx := &pipeline.Transaction{
 		Request: r, ID: strings.Repeat("a", 32), Host: "localhost", Path: r.URL.EscapedPath(),
 		Source: netip.MustParseAddr("2001:db8::7"),
 	}
+	if err := tx.ReadQuery(r.URL.RawQuery); err != nil {
+		panic(err) // no such query comes this far
+	}
+	return tx
 }
 
 func decide(t testing.TB, tx *pipeline.Transaction) pipeline.Decision {

@@ -52,7 +52,7 @@ func TestThePagesAreForTheGatewayAlone(t *testing.T) {
 		"its key without a token":      {"gateway", "", 401},
 	} {
 		resp, body := s.status(s.client(c.client), request{http.MethodGet, "https://" + address + "/", c.bearer, ""})
-		for end := time.Now().Add(20 * time.Second); resp.StatusCode == http.StatusServiceUnavailable && time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); resp.StatusCode == http.StatusServiceUnavailable && time.Now().Before(end); {
 			// The issuer's keys are fetched beside the start.
 			resp, body = s.status(s.client(c.client), request{http.MethodGet, "https://" + address + "/", c.bearer, ""})
 		}

@@ -173,7 +173,7 @@ func (s *system) client(name string) *http.Client {
 	}
 	transport := &http.Transport{TLSClientConfig: reloader.Client(), ForceAttemptHTTP2: true}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	return &http.Client{Transport: transport, Timeout: 2 * time.Minute}
 }
 
 // exchanged is what the token service gives the gateway for a guest's token, by

@@ -83,12 +83,15 @@ func (b *breaker) CloseIdleConnections() {
 	}
 }
 
-func transport(t *tls.Config) *http.Transport {
+func transport(t *tls.Config, connect time.Duration) *http.Transport {
+	if connect <= 0 {
+		connect = defaultConnect
+	}
 	return &http.Transport{
 		TLSClientConfig:        t,
 		ForceAttemptHTTP2:      true,
-		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSHandshakeTimeout:    connectTimeout,
+		DialContext:            (&net.Dialer{Timeout: connect}).DialContext,
+		TLSHandshakeTimeout:    connect,
 		IdleConnTimeout:        30 * time.Second,
 		MaxIdleConns:           connections,
 		MaxIdleConnsPerHost:    connections,

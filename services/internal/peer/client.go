@@ -28,7 +28,7 @@ const (
 	maxAnswer = 1 << 20
 	// defaultTimeout leaves the caller time to answer within its own bound.
 	defaultTimeout = 2 * time.Second
-	connectTimeout = time.Second
+	defaultConnect = time.Second
 	// connections bounds what one caller may open to one peer.
 	connections = 64
 )
@@ -59,6 +59,9 @@ type Config struct {
 	// Timeout bounds one call with all its attempts; 2 s when zero. A shorter
 	// deadline of the context wins.
 	Timeout time.Duration
+	// Connect bounds connecting, and the TLS handshake after it; 1 s each when
+	// zero.
+	Connect time.Duration
 	// RequestID tells the id of the request being served, which travels on as
 	// X-Request-ID. It may be nil.
 	RequestID func(context.Context) string
@@ -87,7 +90,7 @@ func New(c Config) (*Client, error) {
 		c.Timeout = defaultTimeout
 	}
 	inner := &http.Client{
-		Transport: newBreaker(c.Name, transport(c.TLS), c.Log),
+		Transport: newBreaker(c.Name, transport(c.TLS, c.Connect), c.Log),
 		// A redirect would carry the token somewhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -222,7 +225,7 @@ func (c *Client) answer(resp *http.Response, out any) error {
 		Because(fmt.Errorf("%s answered %d: %w", c.config.Name, resp.StatusCode, p))
 }
 
-// isRefusal tells whether the peer understood and said no.
+// isRefusal reports whether the peer understood and said no.
 func isRefusal(status int) bool {
 	switch status {
 	case http.StatusPaymentRequired, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:

@@ -48,6 +48,7 @@ func (n *neighbour) client(t *testing.T, change ...func(*peer.Config)) *peer.Cli
 	t.Helper()
 	cfg := peer.Config{
 		Name: "neighbour", URL: n.URL, Credential: bearer("our-token"), Log: slog.New(slog.DiscardHandler),
+		Timeout: time.Minute, Connect: time.Minute, // on any machine, however busy
 		TLS: n.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
 		RequestID: func(ctx context.Context) string {
 			id, _ := ctx.Value(idKey{}).(string)

@@ -30,6 +30,9 @@ type OutsideConfig struct {
 	// Timeout bounds one call with all its attempts; 2 s when zero. A shorter
 	// deadline of the context wins.
 	Timeout time.Duration
+	// Connect bounds connecting, and the TLS handshake after it; 1 s each when
+	// zero.
+	Connect time.Duration
 	Log     *slog.Logger
 }
 
@@ -57,7 +60,7 @@ func NewOutside(c OutsideConfig) (*Outside, error) {
 		c.Timeout = defaultTimeout
 	}
 	inner := &http.Client{
-		Transport: newBreaker(c.Name, transport(c.TLS), c.Log),
+		Transport: newBreaker(c.Name, transport(c.TLS, c.Connect), c.Log),
 		// Whom we call is for us to say.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

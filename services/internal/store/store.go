@@ -119,7 +119,7 @@ func (s *Store) Scrub(ctx context.Context) error {
 	return nil
 }
 
-// Ready says whether the database answers.
+// Ready reports whether the database answers.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.read.PingContext(ctx); err != nil {
 		return fmt.Errorf("the database does not answer: %w", err)

@@ -1,0 +1,6 @@
+//go:build nightly
+
+package e2e
+
+// spellings is how many random spellings the gateway is sent.
+const spellings = 1_000_000
