@@ -24,10 +24,13 @@ build: ## build bin/gateway, bin/authserver, bin/hotel, bin/up (static)
 run: build ## start the whole system on this machine, with embedded defaults
 	@exec bin/up
 
+# Allocations are counted without the race detector, which makes some: by the
+# tests with Alloc in their names.
 test: ## everything that must hold: lint, unit and end-to-end tests, race detector on
 	@deploy/prepare.sh
 	@$(MAKE) --no-print-directory lint
 	go test -run TestEveryMutation $(TAGS) ./gateway/internal/trial
+	go test -run Alloc $(TAGS) $$(grep -rl --include='*_test.go' AllocsPerRun . | xargs -n1 dirname | sort -u)
 	go test -race -shuffle=on -timeout 20m $(TAGS) ./...
 
 nightly: ## what takes longer: tests repeated, every fuzz target, long end-to-end runs, benchmarks

@@ -8,7 +8,7 @@ import (
 	"portcullis/authserver/token/tokentest"
 )
 
-func TestAVerifiedTokenIsFoundAgainWithoutAllocating(t *testing.T) {
+func TestAVerifiedTokenIsFoundAgain(t *testing.T) {
 	issuer := tokentest.New(t)
 	verifier, raw, now := issuer.Verifier(), issuer.Mint(nil), time.Now()
 	first, err := verifier.Verify(t.Context(), raw, now)
@@ -18,13 +18,6 @@ func TestAVerifiedTokenIsFoundAgainWithoutAllocating(t *testing.T) {
 	again, err := verifier.Verify(t.Context(), raw, now)
 	if err != nil || again != first {
 		t.Fatalf("the second look gave %p, not %p: %v", again, first, err)
-	}
-	if raceEnabled {
-		return // the race detector makes pools forget on purpose
-	}
-	ctx := t.Context()
-	if n := testing.AllocsPerRun(1000, func() { _, _ = verifier.Verify(ctx, raw, now) }); n != 0 {
-		t.Errorf("a hit allocates %v times", n)
 	}
 }
 

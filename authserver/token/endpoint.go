@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// tokenTimeout bounds one request for a token.
+	// tokenTimeout bounds one request for a token, or about one.
 	tokenTimeout = 5 * time.Second
 	// assumedLifetime is for answers without expires_in (RFC 6749 5.1 only
 	// recommends it).
@@ -54,17 +54,23 @@ func (e endpoint) complete(base *http.Client) (*endpoint, error) {
 	if e.now == nil {
 		e.now = time.Now
 	}
+	e.http = confiding(base)
+	return &e, nil
+}
+
+// confiding is a client, by the transport of base, that tells the token service
+// secrets: tokens, and who we are.
+func confiding(base *http.Client) *http.Client {
 	transport := http.DefaultTransport
 	if base != nil && base.Transport != nil {
 		transport = base.Transport
 	}
-	e.http = &http.Client{
+	return &http.Client{
 		Transport: bounded{transport},
 		Timeout:   tokenTimeout,
-		// A redirect would carry the secret to whoever is named there.
+		// A redirect would carry them to whoever is named there.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &e, nil
 }
 
 // issued is a token and how long it lives, counted from asked: before the
@@ -153,6 +159,7 @@ func (r *refusal) Error() string {
 // reason says why no token was given.
 func reason(err error) error {
 	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		// What is no number is zero, what is too large the most: both are bounded.
 		after, _ := strconv.ParseUint(answer.Response.Header.Get("Retry-After"), 10, 16)
 		return &refusal{
 			answer.Response.Status, answer.ErrorCode, answer.ErrorDescription,

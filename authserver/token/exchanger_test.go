@@ -250,19 +250,6 @@ func TestTheExchangesUnderWayAreBoundedAndNobodyWaitsLong(t *testing.T) {
 	})
 }
 
-func TestAKnownExchangeCostsNoAllocation(t *testing.T) {
-	issuer := tokentest.New(t)
-	e, _ := trades(t, issuer, nil)
-	subject, ctx := issuer.Mint(nil), t.Context()
-	trade(t, e, subject)
-	if raceEnabled {
-		return // the race detector makes pools forget on purpose
-	}
-	if n := testing.AllocsPerRun(1000, func() { _, _ = e.Token(ctx, subject) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 func TestExchangersThatCannotBeSafeAreRefused(t *testing.T) {
 	none := func() (string, error) { return "", nil }
 	for name, cfg := range map[string]token.ExchangerConfig{

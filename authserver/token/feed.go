@@ -133,6 +133,7 @@ func (r *Revocations) stream(ctx context.Context) (news bool, err error) {
 		return false, r.silent(watch, err)
 	}
 	defer resp.Body.Close()
+	// A type that cannot be read is empty; its parameters say nothing to us.
 	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); media != "text/event-stream" {
 		return false, fmt.Errorf("%w: the answer is %.60q", errNoStream, media)
 	}

@@ -78,17 +78,7 @@ type inquiry struct {
 }
 
 func newInquiry(cfg IntrospectionConfig, issuer string, base *http.Client, now func() time.Time) *inquiry {
-	q := &inquiry{IntrospectionConfig: cfg, issuer: issuer, now: now}
-	transport := http.DefaultTransport
-	if base != nil && base.Transport != nil {
-		transport = base.Transport
-	}
-	q.client = &http.Client{
-		Transport: bounded{transport},
-		Timeout:   tokenTimeout,
-		// A redirect would carry the token, and who we are, to whoever is named there.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	q := &inquiry{IntrospectionConfig: cfg, issuer: issuer, client: confiding(base), now: now}
 	q.search = refresher{run: q.discover, timeout: fetchTimeout, now: now, gap: func(failures int) time.Duration {
 		return backoff(failures, coolDown)
 	}}
@@ -176,6 +166,7 @@ func (q *inquiry) post(ctx context.Context, address, raw string) (members, error
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the answer is %.40q", resp.Status)
 	}
+	// A type that cannot be read is empty; its parameters say nothing to us.
 	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); media != "application/json" {
 		return nil, fmt.Errorf("the answer is %.60q, not application/json", media)
 	}

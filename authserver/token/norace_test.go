@@ -2,4 +2,4 @@
 
 package token_test
 
-const raceEnabled = false
+const floodEntries = 16384 // the cache's usual size

@@ -101,24 +101,6 @@ func TestARevocationDoesNotUndoAnother(t *testing.T) {
 	}
 }
 
-func TestARememberedTokenCostsNothingMoreWithRevocations(t *testing.T) {
-	issuer := tokentest.New(t)
-	revocations := token.NewLocalRevocations()
-	for n := range int64(1000) {
-		revocations.Add(token.Revocation{Seq: n + 1, Kind: token.RevokeToken, Value: "other-" + time.Duration(n).String(), Until: inAnHour()})
-	}
-	verifier, raw, now, ctx := watched(t, issuer, revocations), issuer.Mint(nil), time.Now(), t.Context()
-	if _, err := verifier.Verify(ctx, raw, now); err != nil {
-		t.Fatal(err)
-	}
-	if raceEnabled {
-		return // the race detector makes pools forget on purpose
-	}
-	if n := testing.AllocsPerRun(1000, func() { _, _ = verifier.Verify(ctx, raw, now) }); n != 0 {
-		t.Errorf("a hit allocates %v times", n)
-	}
-}
-
 func TestWhatCannotBeObeyedEndsAllTrust(t *testing.T) {
 	issuer := tokentest.New(t)
 	for name, c := range map[string]struct {

@@ -13,10 +13,7 @@ import (
 // tokens of the others that are in use. The cache has its usual size, and is half
 // full of the others'.
 func TestAFloodOfGoodTokensPushesOutItsOwn(t *testing.T) {
-	entries := 16384
-	if raceEnabled {
-		entries = 512 // the detector makes it fifty times as slow; the shares are the same
-	}
+	const entries = floodEntries
 	flood, others := 6*entries, entries/2
 	for _, c := range []struct {
 		name string

@@ -163,15 +163,6 @@ func TestNoErrorOfASourceQuotesASecret(t *testing.T) {
 	}
 }
 
-func TestAHeldTokenIsGivenWithoutAllocating(t *testing.T) {
-	s, _ := asks(t, tokentest.New(t), nil)
-	get(t, s)
-	ctx := t.Context()
-	if n := testing.AllocsPerRun(1000, func() { _, _ = s.Token(ctx) }); n != 0 {
-		t.Errorf("a held token costs %v allocations", n)
-	}
-}
-
 func TestATokenThatItsReceiverRefusedIsGivenUp(t *testing.T) {
 	s, clock := asks(t, tokentest.New(t), nil)
 	first := get(t, s)

@@ -96,7 +96,7 @@ func (t *table[V]) find(key *digest) *entry[V] {
 func (t *table[V]) of(names ...string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(t.seed)
-	for _, name := range names {
+	for _, name := range names { // a maphash takes everything
 		_, _ = h.WriteString(name)
 		_ = h.WriteByte(0)
 	}

@@ -175,13 +175,15 @@ func TestAGuestIsForgotten(t *testing.T) {
 func (h *house) forgets(t *testing.T, service, what, text string) {
 	t.Helper()
 	held := ""
-	for range 50 {
-		if held = h.holds(t, service, text); held == "" {
-			return
+	defer func() {
+		if held != "" {
+			t.Logf("the %s stands in %s", what, held)
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Errorf("%s still holds the %s, in %s", service, what, held)
+	}()
+	until(t, service+" no longer holds the "+what, 0, func() bool {
+		held = h.holds(t, service, text)
+		return held == ""
+	})
 }
 
 // holds tells in which file of a service a text stands.

@@ -87,6 +87,9 @@ func TestH2spec(t *testing.T) {
 			}
 		}
 	}
+	if len(h2specAccepted) > 5 {
+		t.Errorf("%d failures are accepted, five may be", len(h2specAccepted))
+	}
 	if cases < 140 {
 		t.Errorf("only %d cases ran", cases)
 	}

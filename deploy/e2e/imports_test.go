@@ -37,6 +37,7 @@ const imports = `
 	services/chassis, services/problem < services/internal/wire;
 	authserver/token, services/problem < services/internal/peer;
 	services/internal/store < services/internal/outbox;
+	authserver/token, authserver/token/tokentest < services/internal/wiretest;
 
 	# A service never imports its sibling: they meet over HTTP.
 	services/hotel, services/chassis, services/problem, authserver/token,
@@ -109,8 +110,8 @@ const imports = `
 `
 
 // forTests is what the tests of a package may import: since they use real
-// parts, also what its imports may import in turn, an issuer to be called by,
-// and the world outside.
+// parts, also what its imports may import in turn, an issuer to be called by, a
+// way to call, and the world outside.
 func (table importTable) forTests(name string) []string {
 	may := slices.Clone(table[name])
 	for i := 0; i < len(may); i++ {
@@ -120,7 +121,7 @@ func (table importTable) forTests(name string) []string {
 			}
 		}
 	}
-	return append(may, "authserver/token", "authserver/token/tokentest", "services/sandbox")
+	return append(may, "authserver/token", "authserver/token/tokentest", "services/internal/wiretest", "services/sandbox")
 }
 
 func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {

@@ -99,7 +99,7 @@ func (b *bookForm) readCard(f form, now time.Time) *hotel.Card {
 		b.Wrong["card_number"] = "Fill in the number on your card."
 	case !digits(card.Number, 12, 19):
 		b.Wrong["card_number"] = "A card number has 12 to 19 digits."
-	case !luhn(card.Number):
+	case !hotel.Luhn(card.Number):
 		b.Wrong["card_number"] = "A digit of this number is wrong. Check it against your card."
 	}
 	month, ok := expiry(&card.Expiry)
@@ -120,21 +120,6 @@ func (b *bookForm) readCard(f form, now time.Time) *hotel.Card {
 
 func digits(text string, least, most int) bool {
 	return len(text) >= least && len(text) <= most && !strings.ContainsFunc(text, func(c rune) bool { return c < '0' || c > '9' })
-}
-
-// luhn reports whether the last digit fits the others (ISO/IEC 7812-1, annex B).
-func luhn(number string) bool {
-	sum := 0
-	for i := range len(number) {
-		n := int(number[len(number)-1-i] - '0')
-		if i%2 == 1 {
-			if n *= 2; n > 9 {
-				n -= 9
-			}
-		}
-		sum += n
-	}
-	return sum%10 == 0
 }
 
 // expiry reads MM/YY, MMYY or MM/YYYY, writes it as MM/YY, and returns the

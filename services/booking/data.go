@@ -3,7 +3,6 @@ package booking
 import (
 	"database/sql"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -78,21 +77,15 @@ func (s *Service) eraseData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.Scrub(r.Context()); err != nil {
-		return err
-	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 // named is the guest that the path names.
 func named(r *http.Request) (string, error) {
-	guest := chi.URLParam(r, "guest")
-	if r.URL.RawPath != "" { // chi then routes, and cuts, the escaped path
-		var err error
-		if guest, err = url.PathUnescape(guest); err != nil {
-			return "", problem.New(problem.BadRequest, "").Because(err)
-		}
+	guest, err := wire.Guest(r)
+	if err != nil {
+		return "", err
 	}
 	if guest == "" || len(guest) > 255 || !clean(guest) {
 		return "", problem.New(problem.BadRequest, "The guest's id is not one.")

@@ -26,6 +26,7 @@ import (
 	"portcullis/services/hotel"
 	"portcullis/services/internal/peer"
 	"portcullis/services/internal/wire"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/problem"
 )
 
@@ -42,27 +43,9 @@ type world struct {
 	service *booking.Service
 	// url is what browsers call the pages; direct goes around the gateway.
 	url, direct string
-	log         *safe
+	log         *wiretest.Log
 	path        string
 	hotel       *house
-}
-
-// safe is a log for several goroutines.
-type safe struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *safe) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-func (s *safe) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
 }
 
 // call is what a neighbour saw of one request.
@@ -120,7 +103,7 @@ func newHouse() *house {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, issuer: tokentest.New(t), log: &safe{}, hotel: newHouse(), path: filepath.Join(t.TempDir(), "booking.db")}
+	w := &world{t: t, issuer: tokentest.New(t), log: &wiretest.Log{}, hotel: newHouse(), path: filepath.Join(t.TempDir(), "booking.db")}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 
 	server := httptest.NewUnstartedServer(nil)
@@ -128,17 +111,14 @@ func newWorld(t testing.TB) *world {
 	w.grants()
 	w.issuer.Guest(guest, email)
 
-	g, err := token.NewGuard(token.GuardConfig{Verifier: w.issuer.VerifierFor("booking"), Realm: "booking"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var err error
 	w.service, err = booking.New(t.Context(), booking.Config{
 		Path: w.path, PublicURL: w.url, Issuer: w.issuer.URL, ClientID: "booking",
 		Secret: func() (string, error) { return "secret", nil },
 		HTTP:   w.issuer.HTTP(),
 		Search: w.peer("search", w.search), Reservations: w.peer("reservations", w.reservations), Users: w.peer("users", w.users),
 		Reporting: w.peer("reporting", w.reporting), Payments: w.peer("payments", w.payments),
-		Guard: g, Log: log,
+		Guard: wiretest.Guard(t, w.issuer, "booking"), Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -194,12 +174,8 @@ func (w *world) gateway(claims map[string]any) string {
 // nobody have a credential of ours.
 func (w *world) peer(name string, routes func(chi.Router)) *peer.Client {
 	w.t.Helper()
-	guard, err := token.NewGuard(token.GuardConfig{Verifier: w.issuer.VerifierFor(name), Realm: name})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	r := wire.Router()
-	r.Use(guard.Require(), w.note(name))
+	r.Use(wiretest.Guard(w.t, w.issuer, name).Require(), w.note(name))
 	routes(r)
 	server := httptest.NewTLSServer(r)
 	w.t.Cleanup(server.Close)

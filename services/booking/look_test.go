@@ -33,7 +33,7 @@ type eyes struct {
 func newEyes(t *testing.T) *eyes {
 	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("there is no Chromium here: deploy/prepare.sh installs it")
+		t.Fatal("there is no Chromium here: deploy/prepare.sh installs it")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()),
@@ -196,9 +196,6 @@ func trips(w *world) {
 }
 
 func TestEveryPageFitsAPhoneAndADeskByDayAndByNight(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts a browser")
-	}
 	w := newWorld(t)
 	trips(w)
 	w.hotel.set(func(h *house) { h.failing["baltic"] = true })

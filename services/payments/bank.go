@@ -92,7 +92,7 @@ const (
 	bankVoided   outcome = "voided"
 	bankRefunded outcome = "refunded"
 	// bankNever: it has not heard of the key, so far.
-	bankNever outcome = "never"
+	bankNever outcome = "unknown"
 )
 
 // String is fit for a log: of what the bank says only the words we know. It was
@@ -153,8 +153,8 @@ func (b *bank) ask(ctx context.Context, key string) (answer, error) {
 	switch {
 	case err != nil:
 		return answer{}, err
-	case status == http.StatusNotFound:
-		return answer{Status: bankNever}, nil
+	case status == http.StatusNotFound && got.Status == bankNever:
+		return got, nil
 	case status == http.StatusOK:
 		switch got.Status {
 		case bankApproved, bankDeclined, bankVoided, bankRefunded:

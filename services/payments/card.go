@@ -20,7 +20,7 @@ func checkCard(c hotel.Card, now time.Time) error {
 	switch {
 	case !digits(c.Number, leastDigits, mostDigits):
 		return errors.New("the card number must have 12 to 19 digits and nothing else")
-	case !luhn(c.Number):
+	case !hotel.Luhn(c.Number):
 		return errors.New("the card number is mistyped: please check its digits")
 	case !digits(c.Code, 3, 4):
 		return errors.New("the security code must have 3 or 4 digits")
@@ -59,20 +59,4 @@ func digits(s string, least, most int) bool {
 		}
 	}
 	return true
-}
-
-// luhn checks digits by the last of them (ISO/IEC 7812-1, annex B). It finds one
-// wrong digit, and nearly every two that changed places.
-func luhn(number string) bool {
-	sum := 0
-	for i := range len(number) {
-		d := int(number[len(number)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }

@@ -25,7 +25,7 @@ type guestCharge struct {
 
 // export serves GET /v1/guests/{guest}/data.
 func (s *Service) export(w http.ResponseWriter, r *http.Request) error {
-	guest, err := namedGuest(r)
+	guest, err := wire.Guest(r)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request) error {
 // erase serves DELETE /v1/guests/{guest}/data. Money that is on its way back
 // still goes back.
 func (s *Service) erase(w http.ResponseWriter, r *http.Request) error {
-	guest, err := namedGuest(r)
+	guest, err := wire.Guest(r)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -157,7 +156,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked, err := namedGuest(r)
+	asked, err := wire.Guest(r)
 	if err != nil {
 		return err
 	}
@@ -195,18 +194,6 @@ func named(r *http.Request) (string, error) {
 		return "", problem.New(problem.NotFound, "")
 	}
 	return id, nil
-}
-
-func namedGuest(r *http.Request) (string, error) {
-	guest := chi.URLParam(r, "guest")
-	if r.URL.RawPath == "" {
-		return guest, nil
-	}
-	guest, err := url.PathUnescape(guest) // chi then routes, and cuts, the escaped path
-	if err != nil {
-		return "", problem.New(problem.BadRequest, "").Because(err)
-	}
-	return guest, nil
 }
 
 // unknown is the answer while the bank has not said what became of a charge.

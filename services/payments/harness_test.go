@@ -1,11 +1,9 @@
 package payments_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"portcullis/authserver/token"
 	"portcullis/authserver/token/tokentest"
 	"portcullis/certs"
 	"portcullis/services/chassis"
 	"portcullis/services/hotel"
 	"portcullis/services/internal/contract"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/mail"
 	"portcullis/services/payments"
 	"portcullis/services/sandbox"
@@ -38,24 +36,6 @@ const (
 	patience = 2 * time.Minute
 )
 
-// noted is a log that tests read while it is written.
-type noted struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (n *noted) Write(line []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.Write(line)
-}
-
-func (n *noted) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.String()
-}
-
 // world is the service payments with an issuer, the sandbox's bank and its mail
 // sink, all over TLS.
 type world struct {
@@ -68,7 +48,7 @@ type world struct {
 	bank    *httptest.Server
 	sender  *mail.Sender
 	inbox   http.Handler
-	log     noted
+	log     wiretest.Log
 	stop    func()
 	within  time.Duration // in which the bank must answer
 }
@@ -132,18 +112,15 @@ func (w *world) mailed() {
 // asked to.
 func (w *world) start() {
 	w.Helper()
-	guard, err := token.NewGuard(token.GuardConfig{Verifier: w.issuer.VerifierFor("payments"), Realm: "payments"})
-	if err != nil {
-		w.Fatal(err)
-	}
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
 	w.service, err = payments.New(w.Context(), payments.Config{
 		Path: w.path,
 		Bank: payments.BankConfig{
 			URL: w.bank.URL, TLS: w.bank.Client().Transport.(*http.Transport).TLSClientConfig.Clone(), Timeout: w.within,
 			Key: func() (string, error) { return "bank's key", nil },
 		},
-		Mail: w.sender, Guard: guard, Log: log,
+		Mail: w.sender, Guard: wiretest.Guard(w, w.issuer, "payments"), Log: log,
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -296,30 +273,8 @@ func (w *world) refund(id string) reply {
 
 func (w *world) send(bearer, method, path, key, body string) reply {
 	w.Helper()
-	r, err := http.NewRequest(method, w.server.URL+path, strings.NewReader(body))
-	if err != nil {
-		w.Fatal(err)
-	}
-	if bearer != "" {
-		r.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if key != "" {
-		r.Header.Set("Idempotency-Key", key)
-	}
-	resp, err := w.client.Do(r)
-	if err != nil {
-		w.Error(err) // not Fatal: several come at once, each in its goroutine
-		return reply{Response: &http.Response{}}
-	}
-	defer func() { _ = resp.Body.Close() }()
-	read, err := io.ReadAll(resp.Body)
-	if err != nil {
-		w.Error(err)
-	}
-	return reply{resp, string(read)}
+	a := wiretest.Ask(w, w.client, bearer, method, w.server.URL+path, body, "Idempotency-Key", key)
+	return reply{a.Response, string(a.Body)}
 }
 
 // wants checks a status.

@@ -38,6 +38,12 @@ func TestWhatAKilledProcessLeavesIsFinished(t *testing.T) {
 				w.tell(`{"status":404,"body":"<html>","only":"GET /charges/","times":2}`)
 			}, end: hotel.ChargeApproved, again: 200, held: 500, mails: 1,
 		},
+		"stored, the bank has charged, and a proxy before it says 404 in JSON": {
+			left: pending(), sent: func(w *world) {
+				toBank(w, good)
+				w.tell(`{"status":404,"body":"{\"error\":\"no route\"}","only":"GET /charges/","times":2}`)
+			}, end: hotel.ChargeApproved, again: 200, held: 500, mails: 1,
+		},
 		"stored, the bank has declined": {
 			left: pending(), sent: func(w *world) { toBank(w, declined) }, end: hotel.ChargeDeclined, again: 402,
 		},

@@ -10,26 +10,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/go-chi/chi/v5"
-
 	"portcullis/services/hotel"
 	"portcullis/services/internal/contract"
 	"portcullis/services/payments"
 )
 
 func TestTheContractIsServed(t *testing.T) {
-	w := newWorld(t)
-	agreed, err := contract.Parse(payments.Contract())
-	if err != nil {
-		t.Fatal(err)
-	}
-	differences, err := agreed.Differences(w.service.Handler().(chi.Routes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range differences {
-		t.Error(d)
-	}
+	contract.Serves(t, payments.Contract(), newWorld(t).service.Handler())
 }
 
 func TestACharge(t *testing.T) {

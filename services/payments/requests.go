@@ -25,14 +25,14 @@ func readCharge(w http.ResponseWriter, r *http.Request) (*hotel.ChargeRequest, e
 	}
 	switch {
 	case ask.Reservation != keys[0]:
-		return nil, unprocessable(errors.New("the reservation must be what the Idempotency-Key says"))
+		return nil, wire.Unprocessable(errors.New("the reservation must be what the Idempotency-Key says"))
 	case ask.Amount.Amount < 1 || ask.Amount.Amount > maxAmount:
-		return nil, unprocessable(fmt.Errorf("the amount must be from 1 to %d", maxAmount))
+		return nil, wire.Unprocessable(fmt.Errorf("the amount must be from 1 to %d", maxAmount))
 	case !isCurrency(ask.Amount.Currency):
-		return nil, unprocessable(errors.New("the currency must be a code of ISO 4217"))
+		return nil, wire.Unprocessable(errors.New("the currency must be a code of ISO 4217"))
 	}
 	if ask.ReceiptTo != "" && !hotel.ValidEmail(ask.ReceiptTo) {
-		return nil, unprocessable(errors.New("the value of receipt_to is not a plain e-mail address"))
+		return nil, wire.Unprocessable(errors.New("the value of receipt_to is not a plain e-mail address"))
 	}
 	return ask, nil
 }
@@ -69,7 +69,3 @@ func isCurrency(s string) bool {
 	}
 	return true
 }
-
-// unprocessable is the answer to a body that is well-formed but asks for what
-// cannot be.
-func unprocessable(why error) error { return problem.New(problem.Unprocessable, sentence(why)) }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -18,11 +17,6 @@ import (
 	"portcullis/services/problem"
 )
 
-const (
-	defaultPage = 50
-	maxPage     = 100
-)
-
 // create serves POST /v1/documents.
 func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 	var ask hotel.DocumentRequest
@@ -30,7 +24,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := check(ask); err != nil {
-		return unprocessable(err)
+		return wire.Unprocessable(err)
 	}
 	content, err := json.Marshal(ask)
 	if err != nil {
@@ -111,20 +105,20 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	guest, err := named(r)
+	guest, err := wire.Guest(r)
 	if err != nil {
 		return err
 	}
 	if guest != caller.Subject && !neighbour(caller) {
 		return problem.New(problem.Forbidden, "These are another guest's documents.")
 	}
-	limit, after, err := paging(r.URL.Query())
+	limit, after, err := wire.Paging(r.URL.Query())
 	if err != nil {
 		return err
 	}
 	page, err := s.of(r.Context(), guest, after, limit)
 	if errors.Is(err, errNone) {
-		return unprocessable(errors.New("after is not the id of one of the guest's documents"))
+		return wire.Unprocessable(errors.New("after is not the id of one of the guest's documents"))
 	}
 	if err != nil {
 		return err
@@ -149,7 +143,7 @@ func (s *Service) prove(w http.ResponseWriter, r *http.Request) error {
 
 // export serves GET /v1/guests/{guest}/data, for the service users.
 func (s *Service) export(w http.ResponseWriter, r *http.Request) error {
-	guest, err := named(r)
+	guest, err := wire.Guest(r)
 	if err != nil {
 		return err
 	}
@@ -162,7 +156,7 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request) error {
 
 // erase serves DELETE /v1/guests/{guest}/data, for the service users.
 func (s *Service) erase(w http.ResponseWriter, r *http.Request) error {
-	guest, err := named(r)
+	guest, err := wire.Guest(r)
 	if err != nil {
 		return err
 	}
@@ -189,19 +183,6 @@ func neighbour(p *token.Principal) bool {
 	return p.Actor == "" && p.Subject == p.Client && p.Client == "users"
 }
 
-// named is the guest that the path names.
-func named(r *http.Request) (string, error) {
-	guest := chi.URLParam(r, "guest")
-	if r.URL.RawPath == "" { // chi routes, and cuts, the escaped path when there is one
-		return guest, nil
-	}
-	guest, err := url.PathUnescape(guest)
-	if err != nil {
-		return "", problem.New(problem.BadRequest, "").Because(err)
-	}
-	return guest, nil
-}
-
 // public turns what storage says into what the caller may know.
 func public(err error) error {
 	switch {
@@ -213,24 +194,4 @@ func public(err error) error {
 		return problem.New(problem.Conflict, "The guest was removed.")
 	}
 	return err
-}
-
-// paging reads limit and after.
-func paging(q url.Values) (limit int, after string, err error) {
-	for _, name := range []string{"limit", "after"} {
-		if len(q[name]) > 1 {
-			return 0, "", unprocessable(fmt.Errorf("%s is given more than once", name))
-		}
-	}
-	limit = defaultPage
-	if text := q.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
-			return 0, "", unprocessable(fmt.Errorf("limit must be a number from 1 to %d", maxPage))
-		}
-	}
-	after = q.Get("after")
-	if after != "" && !hotel.ValidID(after) {
-		return 0, "", unprocessable(errors.New("after is not the id of one of the guest's documents"))
-	}
-	return limit, after, nil
 }

@@ -1,25 +1,22 @@
 package reporting_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 
-	"portcullis/authserver/token"
 	"portcullis/authserver/token/tokentest"
 	"portcullis/services/chassis"
 	"portcullis/services/hotel"
 	"portcullis/services/internal/contract"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/reporting"
 )
 
@@ -35,36 +32,15 @@ type world struct {
 	service *reporting.Service
 	url     string
 	client  *http.Client
-	log     *safeBuffer
-}
-
-// safeBuffer may be written to by many.
-type safeBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	log     *wiretest.Log
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, issuer: tokentest.New(t), path: filepath.Join(t.TempDir(), "reporting.db"), log: &safeBuffer{}}
-	guard, err := token.NewGuard(token.GuardConfig{Verifier: w.issuer.VerifierFor("reporting"), Realm: "reporting"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &world{t: t, issuer: tokentest.New(t), path: filepath.Join(t.TempDir(), "reporting.db"), log: &wiretest.Log{}}
+	var err error
 	w.service, err = reporting.New(t.Context(), reporting.Config{
-		Path: w.path, Verify: verifyAt + "/", Guard: guard, Log: slog.New(slog.NewTextHandler(w.log, nil)), Renders: 2,
+		Path: w.path, Verify: verifyAt + "/", Guard: wiretest.Guard(t, w.issuer, "reporting"), Log: slog.New(slog.NewTextHandler(w.log, nil)), Renders: 2,
 		Wait: 2 * time.Minute, // many share two cores with the race detector
 	})
 	if err != nil {
@@ -90,19 +66,6 @@ func (w *world) serve(s *reporting.Service) {
 	w.client = &http.Client{Transport: agreed.Transport(w.t, server.Client().Transport)}
 }
 
-// answer is a response whose body has been read.
-type answer struct {
-	*http.Response
-	body []byte
-}
-
-func (a answer) into(t *testing.T, v any) {
-	t.Helper()
-	if err := json.Unmarshal(a.body, v); err != nil {
-		t.Fatalf("%s: %v", a.body, err)
-	}
-}
-
 // every is all scopes that a caller can have here.
 var every = strings.Join([]string{hotel.ScopeDocumentsRead, hotel.ScopeDocumentsWrite, hotel.ScopeGuestExport, hotel.ScopeGuestErase}, " ")
 
@@ -117,7 +80,7 @@ func own(client string) map[string]any {
 }
 
 // as sends a request with a token for reporting that has the claims.
-func (w *world) as(claims map[string]any, method, path, body string) answer {
+func (w *world) as(claims map[string]any, method, path, body string) wiretest.Answer {
 	w.t.Helper()
 	all := map[string]any{"aud": "reporting"}
 	for k, v := range claims {
@@ -126,29 +89,9 @@ func (w *world) as(claims map[string]any, method, path, body string) answer {
 	return w.with(w.issuer.Mint(all), method, path, body)
 }
 
-func (w *world) with(bearer, method, path, body string) answer {
+func (w *world) with(bearer, method, path, body string) wiretest.Answer {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if bearer != "" {
-		r.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := w.client.Do(r)
-	if err != nil {
-		w.t.Error(err) // not Fatal: many come at once, each in its goroutine
-		return answer{Response: &http.Response{}}
-	}
-	defer func() { _ = resp.Body.Close() }()
-	read, err := io.ReadAll(resp.Body)
-	if err != nil {
-		w.t.Error(err)
-	}
-	return answer{resp, read}
+	return wiretest.Ask(w.t, w.client, bearer, method, w.url+path, body)
 }
 
 // make has a document set; it must succeed.
@@ -156,10 +99,10 @@ func (w *world) make(r hotel.DocumentRequest) hotel.Document {
 	w.t.Helper()
 	a := w.as(own("reservations"), http.MethodPost, "/v1/documents", encode(w.t, r))
 	if a.StatusCode != http.StatusCreated {
-		w.t.Fatalf("status %d: %s", a.StatusCode, a.body)
+		w.t.Fatalf("status %d: %s", a.StatusCode, a.Body)
 	}
 	var made hotel.Document
-	a.into(w.t, &made)
+	a.Into(w.t, &made)
 	return made
 }
 

@@ -15,11 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"portcullis/authserver/token"
 	"portcullis/services/hotel"
 	"portcullis/services/internal/contract"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/reporting"
 )
 
@@ -28,24 +27,24 @@ func TestADocumentIsSetOnce(t *testing.T) {
 	ask := receipt(t, "receipt-r-1")
 	first := w.as(own("reservations"), http.MethodPost, "/v1/documents", encode(t, ask))
 	if first.StatusCode != http.StatusCreated || first.Header.Get("Location") != "/v1/documents/receipt-r-1" {
-		t.Fatalf("status %d, Location %q: %s", first.StatusCode, first.Header.Get("Location"), first.body)
+		t.Fatalf("status %d, Location %q: %s", first.StatusCode, first.Header.Get("Location"), first.Body)
 	}
 	again := w.as(own("reservations"), http.MethodPost, "/v1/documents", " "+encode(t, ask)+"\n")
-	if again.StatusCode != http.StatusOK || !bytes.Equal(again.body, first.body) {
-		t.Errorf("again: status %d: %s, first %s", again.StatusCode, again.body, first.body)
+	if again.StatusCode != http.StatusOK || !bytes.Equal(again.Body, first.Body) {
+		t.Errorf("again: status %d: %s, first %s", again.StatusCode, again.Body, first.Body)
 	}
 	var made hotel.Document
-	first.into(t, &made)
+	first.Into(t, &made)
 	pdf := w.as(guest("g-7"), http.MethodGet, first.Header.Get("Location"), "")
-	sum := sha256.Sum256(pdf.body)
+	sum := sha256.Sum256(pdf.Body)
 	if pdf.StatusCode != http.StatusOK || pdf.Header.Get("Content-Type") != "application/pdf" || hex.EncodeToString(sum[:]) != made.SHA256 {
 		t.Errorf("the PDF: status %d, %s, SHA-256 %x, want %s", pdf.StatusCode, pdf.Header.Get("Content-Type"), sum, made.SHA256)
 	}
 	if got := pdf.Header.Get("Content-Disposition"); got != `inline; filename="receipt-r-1.pdf"` {
 		t.Errorf("Content-Disposition %s", got)
 	}
-	if head := w.as(guest("g-7"), http.MethodHead, first.Header.Get("Location"), ""); head.ContentLength != int64(len(pdf.body)) || len(head.body) > 0 {
-		t.Errorf("HEAD: %d bytes announced, %d sent", head.ContentLength, len(head.body))
+	if head := w.as(guest("g-7"), http.MethodHead, first.Header.Get("Location"), ""); head.ContentLength != int64(len(pdf.Body)) || len(head.Body) > 0 {
+		t.Errorf("HEAD: %d bytes announced, %d sent", head.ContentLength, len(head.Body))
 	}
 	ask.Reservation.Total.Amount++
 	if a := w.as(own("reservations"), http.MethodPost, "/v1/documents", encode(t, ask)); a.StatusCode != http.StatusConflict {
@@ -68,7 +67,7 @@ func TestManyAskForOneDocumentAtOnce(t *testing.T) {
 			case http.StatusOK:
 				there.Add(1)
 			}
-			bodies[i] = string(a.body)
+			bodies[i] = string(a.Body)
 		})
 	}
 	callers.Wait()
@@ -122,7 +121,7 @@ func TestListing(t *testing.T) {
 	path := "/v1/guests/g-7/documents?limit=2"
 	for pages := 0; path != ""; pages++ {
 		var page hotel.Documents
-		w.as(guest("g-7"), http.MethodGet, path, "").into(t, &page)
+		w.as(guest("g-7"), http.MethodGet, path, "").Into(t, &page)
 		for _, d := range page.Documents {
 			ids = append(ids, d.ID)
 		}
@@ -136,8 +135,8 @@ func TestListing(t *testing.T) {
 	if got := strings.Join(ids, " "); got != "receipt-4 receipt-3 receipt-2 receipt-1 receipt-0" {
 		t.Errorf("listed %s", got)
 	}
-	if a := w.as(guest("g-9"), http.MethodGet, "/v1/guests/g-9/documents", ""); string(a.body) != `{"documents":[]}`+"\n" {
-		t.Errorf("nothing is listed as %s", a.body)
+	if a := w.as(guest("g-9"), http.MethodGet, "/v1/guests/g-9/documents", ""); string(a.Body) != `{"documents":[]}`+"\n" {
+		t.Errorf("nothing is listed as %s", a.Body)
 	}
 	if a := w.as(guest("g-9"), http.MethodGet, "/v1/guests/g-7/documents", ""); a.StatusCode != http.StatusForbidden {
 		t.Errorf("another's list: status %d", a.StatusCode)
@@ -161,22 +160,22 @@ func TestAProofIsForWhoeverHoldsTheCode(t *testing.T) {
 	for _, code := range []string{made.Proof, strings.ToUpper(made.Proof)} {
 		a := w.as(guest("g-9"), http.MethodGet, "/v1/proofs/receipt-r-1/"+code, "")
 		if a.StatusCode != http.StatusOK {
-			t.Fatalf("status %d: %s", a.StatusCode, a.body)
+			t.Fatalf("status %d: %s", a.StatusCode, a.Body)
 		}
 		var proof hotel.Proof
-		a.into(t, &proof)
+		a.Into(t, &proof)
 		if proof.Document != "receipt-r-1" || proof.Kind != hotel.Receipt || proof.Date.String() != "2027-01-02" || proof.Hotel != "The Lighthouse" ||
 			proof.Stay == nil || proof.Stay.Nights() != 2 || proof.Total == nil || *proof.Total != (hotel.Money{Amount: 37800, Currency: "EUR"}) || proof.SHA256 != made.SHA256 {
-			t.Errorf("proved %s", a.body)
+			t.Errorf("proved %s", a.Body)
 		}
-		if strings.Contains(string(a.body), "Aino") || strings.Contains(string(a.body), "g-7") {
-			t.Errorf("the proof names the guest: %s", a.body)
+		if strings.Contains(string(a.Body), "Aino") || strings.Contains(string(a.Body), "g-7") {
+			t.Errorf("the proof names the guest: %s", a.Body)
 		}
 	}
 	monthly := w.make(statement(t, "statement-1"))
 	a := w.as(guest("g-9"), http.MethodGet, "/v1/proofs/statement-1/"+monthly.Proof, "")
-	if a.StatusCode != http.StatusOK || strings.Contains(string(a.body), "stay") || strings.Contains(string(a.body), "total") {
-		t.Errorf("a statement: status %d: %s", a.StatusCode, a.body)
+	if a.StatusCode != http.StatusOK || strings.Contains(string(a.Body), "stay") || strings.Contains(string(a.Body), "total") {
+		t.Errorf("a statement: status %d: %s", a.StatusCode, a.Body)
 	}
 }
 
@@ -192,7 +191,7 @@ func TestNobodyLearnsWhichDocumentsThereAre(t *testing.T) {
 		if a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: status %d", path, a.StatusCode)
 		}
-		body, _, _ := strings.Cut(string(a.body), `"request_id"`)
+		body, _, _ := strings.Cut(string(a.Body), `"request_id"`)
 		return body
 	}
 	want := said("/v1/proofs/no-such-document/" + wrong)
@@ -225,14 +224,14 @@ func TestExportAndErasure(t *testing.T) {
 			Content hotel.DocumentRequest `json:"content"`
 		} `json:"documents"`
 	}
-	w.as(own("users"), http.MethodGet, "/v1/guests/g-7/data", "").into(t, &held)
+	w.as(own("users"), http.MethodGet, "/v1/guests/g-7/data", "").Into(t, &held)
 	if len(held.Documents) != 2 || held.Documents[0].ID != "receipt-r-1" || held.Documents[0].Content.Reservation.Name != "Aino Virtanen" ||
 		held.Documents[1].Content.Lines[1].Text != "Refund: Гостиница «Нева»" {
 		t.Fatalf("held %+v", held)
 	}
 	for range 2 { // once more changes nothing
 		if a := w.as(own("users"), http.MethodDelete, "/v1/guests/g-7/data", ""); a.StatusCode != http.StatusNoContent {
-			t.Fatalf("status %d: %s", a.StatusCode, a.body)
+			t.Fatalf("status %d: %s", a.StatusCode, a.Body)
 		}
 	}
 	for _, claims := range []map[string]any{guest("g-7"), own("users")} {
@@ -240,11 +239,11 @@ func TestExportAndErasure(t *testing.T) {
 			t.Errorf("the PDF is still there: %d", a.StatusCode)
 		}
 	}
-	if a := w.as(own("users"), http.MethodGet, "/v1/guests/g-7/data", ""); string(a.body) != `{"documents":[]}`+"\n" {
-		t.Errorf("still held: %s", a.body)
+	if a := w.as(own("users"), http.MethodGet, "/v1/guests/g-7/data", ""); string(a.Body) != `{"documents":[]}`+"\n" {
+		t.Errorf("still held: %s", a.Body)
 	}
-	if a := w.as(guest("g-1"), http.MethodGet, "/v1/proofs/receipt-r-1/"+made.Proof, ""); a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), made.SHA256) {
-		t.Errorf("the proof went too: %d %s", a.StatusCode, a.body)
+	if a := w.as(guest("g-1"), http.MethodGet, "/v1/proofs/receipt-r-1/"+made.Proof, ""); a.StatusCode != http.StatusOK || !strings.Contains(string(a.Body), made.SHA256) {
+		t.Errorf("the proof went too: %d %s", a.StatusCode, a.Body)
 	}
 	for name, late := range map[string]hotel.DocumentRequest{"the same": receipt(t, "receipt-r-1"), "a new one": receipt(t, "receipt-r-5")} {
 		if a := w.as(own("reservations"), http.MethodPost, "/v1/documents", encode(t, late)); a.StatusCode != http.StatusConflict {
@@ -283,8 +282,8 @@ func TestAGuestIsNamedAsTheTokenNamesThem(t *testing.T) {
 	ask.Guest, ask.Reservation.Guest = "auth0|ä/7", "auth0|ä/7"
 	w.make(ask)
 	a := w.as(guest("auth0|ä/7"), http.MethodGet, "/v1/guests/auth0%7C%C3%A4%2F7/documents", "")
-	if a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), "receipt-r-1") {
-		t.Errorf("status %d: %s", a.StatusCode, a.body)
+	if a.StatusCode != http.StatusOK || !strings.Contains(string(a.Body), "receipt-r-1") {
+		t.Errorf("status %d: %s", a.StatusCode, a.Body)
 	}
 }
 
@@ -354,7 +353,7 @@ func TestRefusedRequests(t *testing.T) {
 			ask := receipt(t, "receipt-r-1")
 			change(&ask)
 			if a := w.as(own("reservations"), http.MethodPost, "/v1/documents", encode(t, ask)); a.StatusCode != http.StatusUnprocessableEntity {
-				t.Errorf("status %d: %s", a.StatusCode, a.body)
+				t.Errorf("status %d: %s", a.StatusCode, a.Body)
 			}
 		})
 	}
@@ -373,7 +372,7 @@ func TestRefusedRequests(t *testing.T) {
 			ask := statement(t, "statement-1")
 			change(&ask)
 			if a := w.as(own("reservations"), http.MethodPost, "/v1/documents", encode(t, ask)); a.StatusCode != http.StatusUnprocessableEntity {
-				t.Errorf("status %d: %s", a.StatusCode, a.body)
+				t.Errorf("status %d: %s", a.StatusCode, a.Body)
 			}
 		})
 	}
@@ -415,7 +414,7 @@ func TestCodesOutliveTheProcess(t *testing.T) {
 	if a := w.as(guest("g-9"), http.MethodGet, "/v1/proofs/receipt-r-1/"+made.Proof, ""); a.StatusCode != http.StatusOK {
 		t.Errorf("status %d", a.StatusCode)
 	}
-	if after := w.as(guest("g-7"), http.MethodGet, "/v1/documents/receipt-r-1", ""); !bytes.Equal(after.body, before.body) {
+	if after := w.as(guest("g-7"), http.MethodGet, "/v1/documents/receipt-r-1", ""); !bytes.Equal(after.Body, before.Body) {
 		t.Error("the PDF is another")
 	}
 }
@@ -423,48 +422,18 @@ func TestCodesOutliveTheProcess(t *testing.T) {
 func TestEveryOperationNeedsItsScopeAndAudience(t *testing.T) {
 	w := newWorld(t)
 	made := w.make(receipt(t, "receipt-r-1"))
-	for _, c := range []struct{ method, path, body, scope string }{
-		{http.MethodPost, "/v1/documents", encode(t, receipt(t, "receipt-r-1")), hotel.ScopeDocumentsWrite},
-		{http.MethodGet, "/v1/documents/receipt-r-1", "", hotel.ScopeDocumentsRead},
-		{http.MethodGet, "/v1/guests/g-7/documents", "", hotel.ScopeDocumentsRead},
-		{http.MethodGet, "/v1/proofs/receipt-r-1/" + made.Proof, "", hotel.ScopeDocumentsRead},
-		{http.MethodGet, "/v1/guests/g-7/data", "", hotel.ScopeGuestExport},
-		{http.MethodDelete, "/v1/guests/g-7/data", "", hotel.ScopeGuestErase},
-	} {
-		t.Run(c.method+" "+c.path, func(t *testing.T) {
-			others := strings.Join(strings.Fields(strings.ReplaceAll(every, c.scope, "")), " ")
-			for name, d := range map[string]struct {
-				bearer string
-				status int
-			}{
-				"no token":                  {"", http.StatusUnauthorized},
-				"a token for the neighbour": {w.issuer.Mint(map[string]any{"aud": "users", "sub": "g-7", "scope": every}), http.StatusUnauthorized},
-				"the other scopes":          {w.issuer.Mint(map[string]any{"aud": "reporting", "sub": "g-7", "scope": others}), http.StatusForbidden},
-			} {
-				if a := w.with(d.bearer, c.method, c.path, c.body); a.StatusCode != d.status {
-					t.Errorf("%s: status %d, want %d", name, a.StatusCode, d.status)
-				}
-			}
-			good := w.issuer.Mint(map[string]any{"aud": "reporting", "sub": "g-7", "scope": c.scope})
-			if a := w.with(good, c.method, c.path, c.body); a.StatusCode >= 300 {
-				t.Errorf("with the scope: status %d: %s", a.StatusCode, a.body)
-			}
-		})
-	}
+	wiretest.WantsItsScope(t, w.issuer, "reporting", "users", every, []wiretest.Operation{
+		{Method: http.MethodPost, Path: "/v1/documents", Body: encode(t, receipt(t, "receipt-r-1")), Scope: hotel.ScopeDocumentsWrite},
+		{Method: http.MethodGet, Path: "/v1/documents/receipt-r-1", Scope: hotel.ScopeDocumentsRead},
+		{Method: http.MethodGet, Path: "/v1/guests/g-7/documents", Scope: hotel.ScopeDocumentsRead},
+		{Method: http.MethodGet, Path: "/v1/proofs/receipt-r-1/" + made.Proof, Scope: hotel.ScopeDocumentsRead},
+		{Method: http.MethodGet, Path: "/v1/guests/g-7/data", Scope: hotel.ScopeGuestExport},
+		{Method: http.MethodDelete, Path: "/v1/guests/g-7/data", Scope: hotel.ScopeGuestErase},
+	}, w.with)
 }
 
 func TestTheContractIsWhatIsServed(t *testing.T) {
-	agreed, err := contract.Parse(reporting.Contract())
-	if err != nil {
-		t.Fatal(err)
-	}
-	differences, err := agreed.Differences(newWorld(t).service.Handler().(chi.Routes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range differences {
-		t.Error(d)
-	}
+	contract.Serves(t, reporting.Contract(), newWorld(t).service.Handler())
 }
 
 func TestAnAddressThatCannotStandOnADocument(t *testing.T) {

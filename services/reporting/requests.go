@@ -9,7 +9,6 @@ import (
 	"golang.org/x/text/currency"
 
 	"portcullis/services/hotel"
-	"portcullis/services/problem"
 )
 
 const (
@@ -23,13 +22,6 @@ const (
 	// and columns hold.
 	maxAmount = 1_000_000_000_000
 )
-
-// unprocessable is the answer to a body that is well-formed but asks for what
-// cannot be.
-func unprocessable(why error) error {
-	text := why.Error()
-	return problem.New(problem.Unprocessable, strings.ToUpper(text[:1])+text[1:]+".")
-}
 
 // check says what keeps a request from becoming a document. The error is fit
 // for the caller's eyes.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"portcullis/services/hotel"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/reservations"
 )
 
@@ -47,7 +48,7 @@ func (w *world) finish() {
 func (w *world) all(guest string) []hotel.Reservation {
 	w.t.Helper()
 	var page hotel.Reservations
-	w.as(guest, http.MethodGet, "/v1/guests/"+guest+"/reservations", "").into(w.t, &page)
+	w.as(guest, http.MethodGet, "/v1/guests/"+guest+"/reservations", "").Into(w.t, &page)
 	return page.Reservations
 }
 
@@ -55,7 +56,7 @@ func (w *world) all(guest string) []hotel.Reservation {
 func (w *world) free(id string, rooms int) int {
 	w.t.Helper()
 	var free hotel.Availability
-	w.as("search", http.MethodPost, "/v1/availability", fmt.Sprintf(`{"hotels":[{"hotel":%q,"rooms":%d}],"from":"2027-01-10","to":"2027-01-12"}`, id, rooms)).into(w.t, &free)
+	w.as("search", http.MethodPost, "/v1/availability", fmt.Sprintf(`{"hotels":[{"hotel":%q,"rooms":%d}],"from":"2027-01-10","to":"2027-01-12"}`, id, rooms)).Into(w.t, &free)
 	return free.Hotels[0].Free
 }
 
@@ -127,8 +128,8 @@ func TestPayingByCard(t *testing.T) {
 			w := newWorld(t)
 			w.outside.with(c.meddle)
 			a := w.as("g-7", http.MethodPost, "/v1/reservations", paying(c.hotel, c.card))
-			if a.StatusCode != c.status || !strings.Contains(string(a.body), c.says) {
-				t.Errorf("answer %d %s, want %d that says %q", a.StatusCode, a.body, c.status, c.says)
+			if a.StatusCode != c.status || !strings.Contains(string(a.Body), c.says) {
+				t.Errorf("answer %d %s, want %d that says %q", a.StatusCode, a.Body, c.status, c.says)
 			}
 			if c.status == 503 && a.Header.Get("Retry-After") == "" {
 				t.Error("it does not say when to come again")
@@ -156,7 +157,7 @@ func TestPaymentsIsAwayOnlyForTheCharge(t *testing.T) {
 	})
 	a := w.as("g-7", http.MethodPost, "/v1/reservations", paying("h-1", good))
 	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || w.free("h-1", 1) != 1 {
-		t.Errorf("status %d, Retry-After %q, %d rooms free: %s", a.StatusCode, a.Header.Get("Retry-After"), w.free("h-1", 1), a.body)
+		t.Errorf("status %d, Retry-After %q, %d rooms free: %s", a.StatusCode, a.Header.Get("Retry-After"), w.free("h-1", 1), a.Body)
 	}
 	w.outside.with(nil)
 	w.finish()
@@ -196,7 +197,7 @@ func TestAHundredGuestsWithCardsOneRoomOneReservation(t *testing.T) {
 					case http.StatusConflict:
 						lost.Add(1)
 					default:
-						t.Errorf("guest %d got %d: %s", i, a.StatusCode, a.body)
+						t.Errorf("guest %d got %d: %s", i, a.StatusCode, a.Body)
 					}
 				})
 			}
@@ -247,13 +248,13 @@ func TestWhoIsTooSlowIsToldToLookAgain(t *testing.T) {
 	})
 	first := w.keyed("k-1", w.bearer("g-7"), http.MethodPost, "/v1/reservations", paying("h-1", good))
 	var held hotel.Reservation
-	first.into(t, &held)
+	first.Into(t, &held)
 	path := first.Header.Get("Location")
 	if first.StatusCode != http.StatusAccepted || held.State != hotel.Held || path != "/v1/reservations/"+held.ID {
-		t.Fatalf("status %d, Location %q: %s", first.StatusCode, path, first.body)
+		t.Fatalf("status %d, Location %q: %s", first.StatusCode, path, first.Body)
 	}
 	if again := w.keyed("k-1", w.bearer("g-7"), http.MethodPost, "/v1/reservations", paying("h-1", good)); again.StatusCode != 202 || again.Header.Get("Location") != path {
-		t.Errorf("sent again it is %d: %s", again.StatusCode, again.body)
+		t.Errorf("sent again it is %d: %s", again.StatusCode, again.Body)
 	}
 	if a := w.as("g-7", http.MethodDelete, path, ""); a.StatusCode != http.StatusConflict {
 		t.Errorf("cancelling what is not decided: %d", a.StatusCode)
@@ -265,7 +266,7 @@ func TestWhoIsTooSlowIsToldToLookAgain(t *testing.T) {
 	w.undriven()
 	w.finish()
 	if again := w.keyed("k-1", w.bearer("g-7"), http.MethodPost, "/v1/reservations", paying("h-1", good)); again.StatusCode != 201 || again.Header.Get("Location") != path {
-		t.Errorf("sent again it is %d: %s", again.StatusCode, again.body)
+		t.Errorf("sent again it is %d: %s", again.StatusCode, again.Body)
 	}
 	if all := w.whole("g-7"); len(all) != 1 || all[0].State != hotel.Confirmed {
 		t.Errorf("%+v", all)
@@ -290,7 +291,7 @@ func TestAHoldExpiresThoughNobodyCanBeAsked(t *testing.T) {
 		return away(c, n, done)
 	})
 	if a := w.as("g-7", http.MethodPost, "/v1/reservations", paying("h-1", good)); a.StatusCode != http.StatusAccepted {
-		t.Fatalf("status %d: %s", a.StatusCode, a.body)
+		t.Fatalf("status %d: %s", a.StatusCode, a.Body)
 	}
 	w.outside.with(away)
 	for range 2 { // few enough for the breaker, whose clock is the real one
@@ -371,8 +372,8 @@ func TestAReceiptIsTheSameAfterACancellation(t *testing.T) {
 func TestAPartnerThatWantsMoreIsNotPaid(t *testing.T) {
 	w := newWorld(t)
 	w.outside.dearer = 1
-	if a := w.as("g-7", http.MethodPost, "/v1/reservations", paying("aurora.h-3", good)); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.body), "price") {
-		t.Errorf("%d %s", a.StatusCode, a.body)
+	if a := w.as("g-7", http.MethodPost, "/v1/reservations", paying("aurora.h-3", good)); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.Body), "price") {
+		t.Errorf("%d %s", a.StatusCode, a.Body)
 	}
 	w.finish()
 	if r := w.whole("g-7")[0]; r.Reason != hotel.ReasonPrice || len(w.outside.taken) != 0 {
@@ -427,7 +428,7 @@ func TestCancellingGivesEverythingBack(t *testing.T) {
 			booked := w.book("g-7", paying(id, good))
 			w.finish()
 			if a := w.as("g-7", http.MethodDelete, "/v1/reservations/"+booked.ID, ""); a.StatusCode != http.StatusNoContent {
-				t.Fatalf("status %d: %s", a.StatusCode, a.body)
+				t.Fatalf("status %d: %s", a.StatusCode, a.Body)
 			}
 			w.finish()
 			if r := w.whole("g-7")[0]; r.State != hotel.Cancelled || r.Payment.Status != hotel.ChargeRefunded {
@@ -452,13 +453,13 @@ func TestCancellingGivesEverythingBack(t *testing.T) {
 
 func TestTheSameKeyBooksOnce(t *testing.T) {
 	w := newWorld(t)
-	send := func(guest, key, body string) answer {
+	send := func(guest, key, body string) wiretest.Answer {
 		return w.keyed(key, w.bearer(guest), http.MethodPost, "/v1/reservations", body)
 	}
 	first := send("g-7", "k-1", oneOf3)
 	w.now.Store(time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC).Unix()) // when it could not be booked any more
-	if again := send("g-7", "k-1", oneOf3); again.StatusCode != 201 || string(again.body) != string(first.body) {
-		t.Errorf("sent again: %d %s", again.StatusCode, again.body)
+	if again := send("g-7", "k-1", oneOf3); again.StatusCode != 201 || string(again.Body) != string(first.Body) {
+		t.Errorf("sent again: %d %s", again.StatusCode, again.Body)
 	}
 	w.now.Store(time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC).Unix())
 	for name, body := range map[string]string{
@@ -466,12 +467,12 @@ func TestTheSameKeyBooksOnce(t *testing.T) {
 		"with a card":   strings.Replace(oneOf3, "{", `{"card":`+fmt.Sprintf(cardWith, good)+`,`, 1),
 		"another hotel": lastRoom,
 	} {
-		if a := send("g-7", "k-1", body); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.body), "Idempotency-Key") {
-			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+		if a := send("g-7", "k-1", body); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.Body), "Idempotency-Key") {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Body)
 		}
 	}
-	if other := send("g-8", "k-1", oneOf3); other.StatusCode != 201 || string(other.body) == string(first.body) {
-		t.Errorf("another guest's key: %d %s", other.StatusCode, other.body)
+	if other := send("g-8", "k-1", oneOf3); other.StatusCode != 201 || string(other.Body) == string(first.Body) {
+		t.Errorf("another guest's key: %d %s", other.StatusCode, other.Body)
 	}
 	if got := len(w.all("g-7")); got != 1 {
 		t.Errorf("%d reservations", got)
@@ -485,7 +486,7 @@ func TestTheSameKeyBooksOnce(t *testing.T) {
 		for range 20 {
 			senders.Go(func() {
 				if a := w.keyed("k-1", bearer, http.MethodPost, "/v1/reservations", paying("h-2", good)); a.StatusCode != 201 && a.StatusCode != 202 {
-					t.Errorf("%d %s", a.StatusCode, a.body)
+					t.Errorf("%d %s", a.StatusCode, a.Body)
 				}
 			})
 		}
@@ -499,14 +500,14 @@ func TestTheSameKeyBooksOnce(t *testing.T) {
 		w := newWorld(t)
 		for range 2 {
 			if a := w.keyed("k-1", w.bearer("g-7"), http.MethodPost, "/v1/reservations", paying("h-1", noMoney)); a.StatusCode != 402 {
-				t.Errorf("%d %s", a.StatusCode, a.body)
+				t.Errorf("%d %s", a.StatusCode, a.Body)
 			}
 		}
 		if a := w.keyed("k-1", w.bearer("g-7"), http.MethodPost, "/v1/reservations", paying("h-1", good)); a.StatusCode != 409 {
-			t.Errorf("another card with the same key: %d %s", a.StatusCode, a.body)
+			t.Errorf("another card with the same key: %d %s", a.StatusCode, a.Body)
 		}
 		if a := w.keyed("k-2", w.bearer("g-7"), http.MethodPost, "/v1/reservations", paying("h-1", good)); a.StatusCode != 201 {
-			t.Errorf("another card with its own key: %d %s", a.StatusCode, a.body)
+			t.Errorf("another card with its own key: %d %s", a.StatusCode, a.Body)
 		}
 	})
 	t.Run("what failed on our side is booked anew", func(t *testing.T) {
@@ -519,7 +520,7 @@ func TestTheSameKeyBooksOnce(t *testing.T) {
 		})
 		for _, want := range []int{503, 201, 201} {
 			if a := w.keyed("k-1", w.bearer("g-7"), http.MethodPost, "/v1/reservations", paying("h-1", good)); a.StatusCode != want {
-				t.Errorf("%d %s, want %d", a.StatusCode, a.body, want)
+				t.Errorf("%d %s, want %d", a.StatusCode, a.Body, want)
 			}
 			w.outside.with(nil)
 		}
@@ -561,18 +562,18 @@ func TestPayingIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := w.as("g-7", http.MethodPost, "/v1/reservations", c.body)
-			if a.StatusCode != c.status || !strings.Contains(string(a.body), c.says) {
-				t.Errorf("answer %d %s, want %d that says %q", a.StatusCode, a.body, c.status, c.says)
+			if a.StatusCode != c.status || !strings.Contains(string(a.Body), c.says) {
+				t.Errorf("answer %d %s, want %d that says %q", a.StatusCode, a.Body, c.status, c.says)
 			}
-			if strings.Contains(string(a.body), "42424242") {
-				t.Errorf("the answer repeats the card: %s", a.body)
+			if strings.Contains(string(a.Body), "42424242") {
+				t.Errorf("the answer repeats the card: %s", a.Body)
 			}
 		})
 	}
 	t.Run("a token that may not charge", func(t *testing.T) {
 		bearer := w.issuer.Mint(map[string]any{"aud": "reservations", "sub": "g-7", "scope": hotel.ScopeReservationsWrite})
 		if a := w.with(bearer, http.MethodPost, "/v1/reservations", paying("h-1", good)); a.StatusCode != http.StatusForbidden {
-			t.Errorf("%d %s", a.StatusCode, a.body)
+			t.Errorf("%d %s", a.StatusCode, a.Body)
 		}
 	})
 	t.Run("the token service is away, and nothing was begun", func(t *testing.T) {
@@ -580,14 +581,14 @@ func TestPayingIsRefused(t *testing.T) {
 		w.issuer.Down()
 		defer w.issuer.Up()
 		if a := w.with(bearer, http.MethodPost, "/v1/reservations", paying("h-1", good)); a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
-			t.Errorf("%d %s", a.StatusCode, a.body)
+			t.Errorf("%d %s", a.StatusCode, a.Body)
 		}
 	})
 	if all := w.all("g-7"); len(all) != 0 || len(w.outside.taken) != 0 {
 		t.Errorf("%d reservations, %d charges", len(all), len(w.outside.taken))
 	}
 	if a := w.as("g-7", http.MethodPost, "/v1/reservations", with(`"guests"`, `"expect":{"amount":20000,"currency":"EUR"},"guests"`)); a.StatusCode != 201 {
-		t.Errorf("at the expected price: %d %s", a.StatusCode, a.body)
+		t.Errorf("at the expected price: %d %s", a.StatusCode, a.Body)
 	}
 }
 
@@ -600,9 +601,9 @@ func TestACardIsKeptNowhere(t *testing.T) {
 				t.Helper()
 				a := w.keyed(fmt.Sprint("k-", len(answers)), w.bearer("g-7"), http.MethodPost, "/v1/reservations", body)
 				if a.StatusCode != want {
-					t.Errorf("answered %d, want %d: %s", a.StatusCode, want, a.body)
+					t.Errorf("answered %d, want %d: %s", a.StatusCode, want, a.Body)
 				}
-				answers = append(answers, a.body...)
+				answers = append(answers, a.Body...)
 			}
 			book(paying("h-2", card), status)
 			book(strings.Replace(paying("h-2", card), "11/77", "11-77", 1), 422)
@@ -622,7 +623,7 @@ func TestACardIsKeptNowhere(t *testing.T) {
 				t.Fatalf("%d cards reached the bank, for %q", len(w.outside.cards), w.outside.mails)
 			}
 			list := w.as("g-7", http.MethodGet, "/v1/guests/g-7/reservations", "")
-			w.nowhere(map[string][]byte{"an answer": answers, "the list": list.body, "the log": []byte(w.logged.String())})
+			w.nowhere(map[string][]byte{"an answer": answers, "the list": list.Body, "the log": []byte(w.logged.String())})
 			if strings.Contains(w.logged.String(), "a note of the guest") || strings.Contains(w.logged.String(), "Zoë") {
 				t.Error("the log holds what the guest wrote")
 			}

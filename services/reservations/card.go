@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"portcullis/services/hotel"
+	"portcullis/services/internal/wire"
 )
 
 // checkCard says what is wrong with the form of a card, without a digit of it.
@@ -16,11 +17,11 @@ func checkCard(c *hotel.Card) error {
 	expiry := strings.Split(c.Expiry, "/")
 	switch {
 	case !number(c.Number, 12, 19):
-		return unprocessable(errors.New("the card's number must have 12 to 19 digits and nothing else"))
+		return wire.Unprocessable(errors.New("the card's number must have 12 to 19 digits and nothing else"))
 	case len(expiry) != 2 || !number(expiry[0], 2, 2) || !number(expiry[1], 2, 2) || expiry[0] < "01" || expiry[0] > "12":
-		return unprocessable(errors.New("the card's expiry must be a month written as MM/YY"))
+		return wire.Unprocessable(errors.New("the card's expiry must be a month written as MM/YY"))
 	case !number(c.Code, 3, 4):
-		return unprocessable(errors.New("the card's code must have 3 or 4 digits"))
+		return wire.Unprocessable(errors.New("the card's code must have 3 or 4 digits"))
 	}
 	return checkName("the name on the card", c.Holder)
 }
@@ -28,7 +29,7 @@ func checkCard(c *hotel.Card) error {
 // checkName checks a name of a person, which may be missing.
 func checkName(what, name string) error {
 	if utf8.RuneCountInString(name) > hotel.MaxName || strings.ContainsFunc(name, unicode.IsControl) {
-		return unprocessable(fmt.Errorf("%s may have at most %d characters, and no control characters", what, hotel.MaxName))
+		return wire.Unprocessable(fmt.Errorf("%s may have at most %d characters, and no control characters", what, hotel.MaxName))
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func entrusted(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	guest, err := named(r)
+	guest, err := wire.Guest(r)
 	if err != nil {
 		return "", err
 	}

@@ -35,16 +35,16 @@ func TestAGuestIsExportedAndForgotten(t *testing.T) {
 		Guest        string
 		Reservations []hotel.Reservation
 	}
-	w.as("users", http.MethodGet, "/v1/guests/g-canary/data", "").into(t, &data)
+	w.as("users", http.MethodGet, "/v1/guests/g-canary/data", "").Into(t, &data)
 	if data.Guest != "g-canary" || len(data.Reservations) != 3 || data.Reservations[0].ID != paid.ID || data.Reservations[0].Name != "Zoë Guest" {
 		t.Errorf("exported %+v", data)
 	}
 	for range 2 {
 		if a := w.as("users", http.MethodDelete, "/v1/guests/g-canary/data", ""); a.StatusCode != http.StatusNoContent {
-			t.Fatalf("%d %s", a.StatusCode, a.body)
+			t.Fatalf("%d %s", a.StatusCode, a.Body)
 		}
 	}
-	w.as("users", http.MethodGet, "/v1/guests/g-canary/data", "").into(t, &data)
+	w.as("users", http.MethodGet, "/v1/guests/g-canary/data", "").Into(t, &data)
 	if len(data.Reservations) != 0 || len(w.all("g-canary")) != 0 {
 		t.Errorf("still exported: %+v", data)
 	}
@@ -86,19 +86,19 @@ func TestABookingBesideARemoval(t *testing.T) {
 	w := newWorld(t)
 	const data = "/v1/guests/g-7/data"
 	booked := w.book("g-7", oneOf3)
-	if a := w.as("users", http.MethodDelete, data, ""); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.body), "not over") {
-		t.Errorf("with a booking to come: %d %s", a.StatusCode, a.body)
+	if a := w.as("users", http.MethodDelete, data, ""); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.Body), "not over") {
+		t.Errorf("with a booking to come: %d %s", a.StatusCode, a.Body)
 	}
 	if got := w.all("g-7"); len(got) != 1 || got[0].ID != booked.ID {
 		t.Fatalf("the guest has lost a booking: %+v", got)
 	}
 	w.as("g-7", http.MethodDelete, "/v1/reservations/"+booked.ID, "")
 	if a := w.as("users", http.MethodDelete, data, ""); a.StatusCode != http.StatusNoContent {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("%d %s", a.StatusCode, a.Body)
 	}
 	for name, body := range map[string]string{"at the hotel": oneOf3, "by card": paying("h-2", good), "a partner's": paying("aurora.h-3", good)} {
 		if a := w.as("g-7", http.MethodPost, "/v1/reservations", body); a.StatusCode != http.StatusConflict {
-			t.Errorf("%s, after the removal: %d %s", name, a.StatusCode, a.body)
+			t.Errorf("%s, after the removal: %d %s", name, a.StatusCode, a.Body)
 		}
 	}
 	w.finish()
@@ -115,7 +115,7 @@ func TestAServiceBooksForNobody(t *testing.T) {
 	own := w.issuer.Mint(map[string]any{"aud": "reservations", "sub": "booking", "client_id": "booking", "scope": every})
 	for _, body := range []string{oneOf3, paying("h-2", good)} {
 		if a := w.with(own, http.MethodPost, "/v1/reservations", body); a.StatusCode != http.StatusForbidden {
-			t.Errorf("%d %s", a.StatusCode, a.body)
+			t.Errorf("%d %s", a.StatusCode, a.Body)
 		}
 	}
 	if w.free("h-2", 3) != 3 {

@@ -3,10 +3,7 @@ package reservations
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -15,11 +12,6 @@ import (
 	"portcullis/services/hotel"
 	"portcullis/services/internal/wire"
 	"portcullis/services/problem"
-)
-
-const (
-	defaultPage = 50
-	maxPage     = 100
 )
 
 // quote serves POST /v1/quotes.
@@ -202,20 +194,20 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	named, err := named(r)
+	named, err := wire.Guest(r)
 	if err != nil {
 		return err
 	}
 	if named != guest {
 		return problem.New(problem.Forbidden, "These are another guest's reservations.")
 	}
-	limit, after, err := paging(r.URL.Query())
+	limit, after, err := wire.Paging(r.URL.Query())
 	if err != nil {
 		return err
 	}
 	page, err := s.of(r.Context(), guest, after, limit)
 	if errors.Is(err, errNone) {
-		return unprocessable(errors.New("after is not the id of one of the guest's reservations"))
+		return wire.Unprocessable(errors.New("after is not the id of one of the guest's reservations"))
 	}
 	if err != nil {
 		return err
@@ -265,19 +257,6 @@ func guest(r *http.Request) (string, error) {
 	return principal.Subject, nil
 }
 
-// named is the guest in the path.
-func named(r *http.Request) (string, error) {
-	name := chi.URLParam(r, "guest")
-	if r.URL.RawPath == "" {
-		return name, nil
-	}
-	name, err := url.PathUnescape(name) // chi then routes, and cuts, the escaped path
-	if err != nil {
-		return "", problem.New(problem.BadRequest, "").Because(err)
-	}
-	return name, nil
-}
-
 // public turns what storage says into what the caller may know. A reservation
 // of somebody else's does not exist for them.
 func public(err error) error {
@@ -288,24 +267,4 @@ func public(err error) error {
 		return problem.New(problem.NotFound, "")
 	}
 	return err
-}
-
-// paging reads limit and after.
-func paging(q url.Values) (limit int, after string, err error) {
-	for _, name := range []string{"limit", "after"} {
-		if len(q[name]) > 1 {
-			return 0, "", unprocessable(fmt.Errorf("%s is given more than once", name))
-		}
-	}
-	limit = defaultPage
-	if text := q.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
-			return 0, "", unprocessable(fmt.Errorf("limit must be a number from 1 to %d", maxPage))
-		}
-	}
-	after = q.Get("after")
-	if after != "" && !hotel.ValidID(after) {
-		return 0, "", unprocessable(errors.New("after is not the id of one of the guest's reservations"))
-	}
-	return limit, after, nil
 }

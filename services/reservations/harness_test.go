@@ -1,17 +1,13 @@
 package reservations_test
 
 import (
-	"bytes"
 	"crypto/tls"
-	"encoding/json"
-	"io"
 	stdlog "log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +21,7 @@ import (
 	"portcullis/services/internal/contract"
 	"portcullis/services/internal/peer"
 	"portcullis/services/internal/wire"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/problem"
 	"portcullis/services/reservations"
 )
@@ -47,27 +44,9 @@ type world struct {
 	// path is the database, which outlives the service.
 	path    string
 	outside *outside
-	logged  logbook
+	logged  wiretest.Log
 	change  []func(*reservations.Config)
 	handler atomic.Pointer[http.Handler]
-}
-
-// logbook is what was logged.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func newWorld(t *testing.T, change ...func(*reservations.Config)) *world {
@@ -75,7 +54,7 @@ func newWorld(t *testing.T, change ...func(*reservations.Config)) *world {
 	w := &world{t: t, issuer: tokentest.New(t), path: filepath.Join(t.TempDir(), "reservations.db"), change: change}
 	w.now.Store(time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC).Unix())
 	router := chi.NewRouter()
-	router.With(w.guard("search").Require(hotel.ScopeSearchRead)).Get(hotel.PathHotel, w.describe)
+	router.With(wiretest.Guard(w.t, w.issuer, "search").Require(hotel.ScopeSearchRead)).Get(hotel.PathHotel, w.describe)
 	w.search = httptest.NewUnstartedServer(router)
 	w.search.EnableHTTP2 = true
 	w.search.StartTLS()
@@ -112,7 +91,7 @@ func (w *world) open() {
 		Payments:  w.neighbour("payments", w.outside.server["payments"], log, hotel.ScopeChargesSettle, hotel.ScopeChargesWrite),
 		Reporting: w.neighbour("reporting", w.outside.server["reporting"], log, hotel.ScopeDocumentsWrite),
 		Users:     w.neighbour("users", w.outside.server["users"], log, hotel.ScopeEventsWrite),
-		Guard:     w.guard("reservations"),
+		Guard:     wiretest.Guard(w.t, w.issuer, "reservations"),
 		Log:       log,
 		Patience:  time.Minute,
 		Now:       func() time.Time { return time.Unix(w.now.Load(), 0) },
@@ -170,15 +149,6 @@ func (w *world) neighbour(name string, server *httptest.Server, log *slog.Logger
 	return client
 }
 
-func (w *world) guard(audience string) *token.Guard {
-	w.t.Helper()
-	g, err := token.NewGuard(token.GuardConfig{Verifier: w.issuer.VerifierFor(audience), Realm: audience})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return g
-}
-
 // describe plays search.
 func (w *world) describe(rw http.ResponseWriter, r *http.Request) {
 	if told := w.answers.Load(); told != nil {
@@ -201,32 +171,19 @@ func (w *world) describe(rw http.ResponseWriter, r *http.Request) {
 	_ = wire.Answer(rw, http.StatusOK, h)
 }
 
-// answer is a response whose body has been read.
-type answer struct {
-	*http.Response
-	body []byte
-}
-
-func (a answer) into(t *testing.T, v any) {
-	t.Helper()
-	if err := json.Unmarshal(a.body, v); err != nil {
-		t.Fatalf("%s: %v", a.body, err)
-	}
-}
-
 // every is all scopes that a caller can have here.
 const every = hotel.ScopeReservationsRead + " " + hotel.ScopeReservationsWrite + " " + hotel.ScopeAvailabilityRead +
 	" " + hotel.ScopeChargesWrite + " " + hotel.ScopeGuestExport + " " + hotel.ScopeGuestErase
 
 // as sends a request with a good token whose subject is the guest.
-func (w *world) as(guest, method, path, body string) answer {
+func (w *world) as(guest, method, path, body string) wiretest.Answer {
 	w.t.Helper()
 	return w.with(w.bearer(guest), method, path, body)
 }
 
 // insists books with one key until there is an answer: a hundred guests at once
 // keep a busy machine waiting for longer than the service waits for others.
-func (w *world) insists(guest, body string) answer {
+func (w *world) insists(guest, body string) wiretest.Answer {
 	w.t.Helper()
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		a := w.keyed(guest, w.bearer(guest), http.MethodPost, "/v1/reservations", body)
@@ -236,7 +193,7 @@ func (w *world) insists(guest, body string) answer {
 	}
 }
 
-func (w *world) with(bearer, method, path, body string) answer {
+func (w *world) with(bearer, method, path, body string) wiretest.Answer {
 	w.t.Helper()
 	return w.keyed("", bearer, method, path, body)
 }
@@ -247,32 +204,9 @@ func (w *world) bearer(guest string) string {
 }
 
 // keyed sends a request with an Idempotency-Key, if there is one.
-func (w *world) keyed(key, bearer, method, path, body string) answer {
+func (w *world) keyed(key, bearer, method, path, body string) wiretest.Answer {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if bearer != "" {
-		r.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	if key != "" {
-		r.Header.Set("Idempotency-Key", key)
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := w.client.Do(r)
-	if err != nil {
-		w.t.Error(err) // not Fatal: many guests come at once, each in its goroutine
-		return answer{Response: &http.Response{}}
-	}
-	defer func() { _ = resp.Body.Close() }()
-	read, err := io.ReadAll(resp.Body)
-	if err != nil {
-		w.t.Error(err)
-	}
-	return answer{resp, read}
+	return wiretest.Ask(w.t, w.client, bearer, method, w.url+path, body, "Idempotency-Key", key)
 }
 
 // book books and returns the reservation; it must succeed.
@@ -280,9 +214,9 @@ func (w *world) book(guest, body string) hotel.Reservation {
 	w.t.Helper()
 	a := w.as(guest, http.MethodPost, "/v1/reservations", body)
 	if a.StatusCode != http.StatusCreated {
-		w.t.Fatalf("booking answered %d: %s", a.StatusCode, a.body)
+		w.t.Fatalf("booking answered %d: %s", a.StatusCode, a.Body)
 	}
 	var booked hotel.Reservation
-	a.into(w.t, &booked)
+	a.Into(w.t, &booked)
 	return booked
 }

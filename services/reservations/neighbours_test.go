@@ -12,6 +12,7 @@ import (
 	"portcullis/authserver/token"
 	"portcullis/services/hotel"
 	"portcullis/services/internal/wire"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/problem"
 )
 
@@ -124,7 +125,7 @@ func (o *outside) with(meddle func(call string, n int, done bool) verdict) {
 }
 
 func (o *outside) payments(router chi.Router) {
-	guard := o.w.guard("payments")
+	guard := wiretest.Guard(o.w.t, o.w.issuer, "payments")
 	router.With(guard.Require(hotel.ScopeChargesWrite)).Post(hotel.PathCharges, o.charge)
 	settle := guard.Require(hotel.ScopeChargesSettle)
 	router.With(settle).Get(hotel.PathCharge, func(rw http.ResponseWriter, r *http.Request) {
@@ -201,7 +202,7 @@ func (o *outside) charge(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (o *outside) reporting(router chi.Router) {
-	router.With(o.w.guard("reporting").Require(hotel.ScopeDocumentsWrite)).Post(hotel.PathDocuments, func(rw http.ResponseWriter, r *http.Request) {
+	router.With(wiretest.Guard(o.w.t, o.w.issuer, "reporting").Require(hotel.ScopeDocumentsWrite)).Post(hotel.PathDocuments, func(rw http.ResponseWriter, r *http.Request) {
 		var ask hotel.DocumentRequest
 		if err := wire.Decode(rw, r, &ask); err != nil {
 			o.w.t.Error(err)
@@ -217,7 +218,7 @@ func (o *outside) reporting(router chi.Router) {
 }
 
 func (o *outside) users(router chi.Router) {
-	router.With(o.w.guard("users").Require(hotel.ScopeEventsWrite)).Post(hotel.PathEvents, func(rw http.ResponseWriter, r *http.Request) {
+	router.With(wiretest.Guard(o.w.t, o.w.issuer, "users").Require(hotel.ScopeEventsWrite)).Post(hotel.PathEvents, func(rw http.ResponseWriter, r *http.Request) {
 		var e hotel.Event
 		if err := wire.Decode(rw, r, &e); err != nil {
 			o.w.t.Error(err)

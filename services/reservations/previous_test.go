@@ -47,7 +47,7 @@ func TestAClientOfContract10GetsWhatItGotBefore(t *testing.T) {
 	client10(t, w)
 	booked := w.as("g-7", http.MethodPost, "/v1/reservations", lastRoom)
 	var r hotel.Reservation
-	booked.into(t, &r)
+	booked.Into(t, &r)
 	path := "/v1/reservations/" + r.ID
 	const as10 = `{"id":%q,"hotel":"h-1","guest":"g-7","from":"2027-01-10","to":"2027-01-12","guests":2,` +
 		`"note":"select a room from the top floor","state":%q,"total":{"amount":20000,"currency":"EUR"},"created":"2027-01-01T12:00:00Z"%s}`
@@ -61,21 +61,21 @@ func TestAClientOfContract10GetsWhatItGotBefore(t *testing.T) {
 	if booked.StatusCode != http.StatusCreated || booked.Header.Get("Location") != path {
 		t.Errorf("status %d, Location %q", booked.StatusCode, booked.Header.Get("Location"))
 	}
-	same("booked", booked.body, confirmed)
-	same("shown", w.as("g-7", http.MethodGet, path, "").body, confirmed)
+	same("booked", booked.Body, confirmed)
+	same("shown", w.as("g-7", http.MethodGet, path, "").Body, confirmed)
 	w.finish()
-	same("shown with its receipt", w.as("g-7", http.MethodGet, path, "").body, confirmed)
+	same("shown with its receipt", w.as("g-7", http.MethodGet, path, "").Body, confirmed)
 	if a := w.as("g-8", http.MethodPost, "/v1/reservations", lastRoom); a.StatusCode != http.StatusConflict {
 		t.Errorf("a second guest: %d", a.StatusCode)
 	}
-	same("a quote", w.as("g-7", http.MethodPost, "/v1/quotes", oneOf3).body,
+	same("a quote", w.as("g-7", http.MethodPost, "/v1/quotes", oneOf3).Body,
 		`{"hotel":"h-2","guests":2,"nights":2,"from":"2027-01-10","to":"2027-01-12","price":{"amount":10000,"currency":"EUR"},"total":{"amount":20000,"currency":"EUR"},"free":3}`)
 	if a := w.as("g-7", http.MethodDelete, path, ""); a.StatusCode != http.StatusNoContent {
 		t.Errorf("cancelling: %d", a.StatusCode)
 	}
 	w.finish()
 	cancelled := fmt.Sprintf(as10, r.ID, "cancelled", `,"cancelled":"2027-01-01T12:00:00Z"`)
-	shown := w.as("g-7", http.MethodGet, path, "").body
+	shown := w.as("g-7", http.MethodGet, path, "").Body
 	shown = []byte(strings.Replace(string(shown), w.cancelledAt(shown), "2027-01-01T12:00:00Z", 1))
 	same("cancelled", shown, cancelled)
 	// Nothing is asked of payments for a client that has never heard of it.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"portcullis/services/hotel"
+	"portcullis/services/internal/wire"
 	"portcullis/services/problem"
 )
 
@@ -40,7 +41,7 @@ func repeatOf(h http.Header, ask *hotel.ReservationRequest) (repeat, error) {
 	}
 	key := given[0]
 	if len(given) > 1 || key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return repeat{}, unprocessable(fmt.Errorf("the field %s must be there once, with 1 to %d printable ASCII characters", keyField, maxKey))
+		return repeat{}, wire.Unprocessable(fmt.Errorf("the field %s must be there once, with 1 to %d printable ASCII characters", keyField, maxKey))
 	}
 	asked := *ask
 	asked.Card, asked.Email = nil, ""

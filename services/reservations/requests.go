@@ -10,26 +10,20 @@ import (
 
 	"portcullis/services/hotel"
 	"portcullis/services/internal/peer"
+	"portcullis/services/internal/wire"
 	"portcullis/services/problem"
 )
-
-// unprocessable is the answer to a body that is well-formed but asks for what
-// cannot be.
-func unprocessable(why error) error {
-	text := why.Error()
-	return problem.New(problem.Unprocessable, strings.ToUpper(text[:1])+text[1:]+".")
-}
 
 // checkStay checks what a quote and a reservation have in common.
 func (s *Service) checkStay(id string, stay hotel.Stay, guests int) error {
 	if !hotel.ValidID(id) {
-		return unprocessable(errors.New("hotel is missing or is not a hotel's id"))
+		return wire.Unprocessable(errors.New("hotel is missing or is not a hotel's id"))
 	}
 	if err := stay.Check(s.today()); err != nil {
-		return unprocessable(err)
+		return wire.Unprocessable(err)
 	}
 	if err := hotel.CheckGuests(guests); err != nil {
-		return unprocessable(err)
+		return wire.Unprocessable(err)
 	}
 	return nil
 }
@@ -43,10 +37,10 @@ func checkAsk(ask *hotel.ReservationRequest) error {
 		return err
 	}
 	if ask.Email != "" && !hotel.ValidEmail(ask.Email) {
-		return unprocessable(errors.New("email is not a plain e-mail address such as ada@example.com"))
+		return wire.Unprocessable(errors.New("email is not a plain e-mail address such as ada@example.com"))
 	}
 	if ask.Expect != nil && (ask.Expect.Amount <= 0 || len(ask.Expect.Currency) != 3) {
-		return unprocessable(errors.New("the expected price must be an amount above nothing"))
+		return wire.Unprocessable(errors.New("the expected price must be an amount above nothing"))
 	}
 	if ask.Card == nil {
 		return nil
@@ -56,7 +50,7 @@ func checkAsk(ask *hotel.ReservationRequest) error {
 
 func checkNote(note string) error {
 	if n := utf8.RuneCountInString(note); n > hotel.MaxNote {
-		return unprocessable(fmt.Errorf("note has %d characters: at most %d fit", n, hotel.MaxNote))
+		return wire.Unprocessable(fmt.Errorf("note has %d characters: at most %d fit", n, hotel.MaxNote))
 	}
 	return nil
 }
@@ -65,18 +59,18 @@ func checkNote(note string) error {
 // no mistake there: midnight may fall between its check and ours.
 func (s *Service) checkAvailability(r hotel.AvailabilityRequest) error {
 	if len(r.Hotels) == 0 || len(r.Hotels) > hotel.MaxHotelsAsked {
-		return unprocessable(fmt.Errorf("hotels has %d entries: it must have 1 to %d", len(r.Hotels), hotel.MaxHotelsAsked))
+		return wire.Unprocessable(fmt.Errorf("hotels has %d entries: it must have 1 to %d", len(r.Hotels), hotel.MaxHotelsAsked))
 	}
 	for i, h := range r.Hotels {
 		if !hotel.ValidID(h.Hotel) {
-			return unprocessable(fmt.Errorf("hotels[%d].hotel is missing or is not a hotel's id", i))
+			return wire.Unprocessable(fmt.Errorf("hotels[%d].hotel is missing or is not a hotel's id", i))
 		}
 		if h.Rooms < 0 {
-			return unprocessable(fmt.Errorf("hotels[%d].rooms is %d: it cannot be negative", i, h.Rooms))
+			return wire.Unprocessable(fmt.Errorf("hotels[%d].rooms is %d: it cannot be negative", i, h.Rooms))
 		}
 	}
 	if err := r.Stay.Check(r.From); err != nil {
-		return unprocessable(err)
+		return wire.Unprocessable(err)
 	}
 	return nil
 }
@@ -92,7 +86,7 @@ func (s *Service) hotel(ctx context.Context, id string, guests int) (*hotel.Hote
 	})
 	if refusal, ok := errors.AsType[*peer.Refusal](err); ok {
 		if refusal.Status() == http.StatusNotFound {
-			return nil, unprocessable(fmt.Errorf("there is no hotel %q", id))
+			return nil, wire.Unprocessable(fmt.Errorf("there is no hotel %q", id))
 		}
 		return nil, problem.New(problem.BadGateway, "").Because(err)
 	}
@@ -107,10 +101,10 @@ func (s *Service) hotel(ctx context.Context, id string, guests int) (*hotel.Hote
 		return nil, problem.New(problem.BadGateway, "").Because(fmt.Errorf("search describes hotel %q as one of the partner %q", id, h.Partner))
 	}
 	if h.Partner != "" && s.config.Partners[h.Partner] == nil {
-		return nil, unprocessable(fmt.Errorf("the hotel %q cannot be booked here", id))
+		return nil, wire.Unprocessable(fmt.Errorf("the hotel %q cannot be booked here", id))
 	}
 	if guests > h.Sleeps {
-		return nil, unprocessable(fmt.Errorf("a room in this hotel takes at most %d guests", h.Sleeps))
+		return nil, wire.Unprocessable(fmt.Errorf("a room in this hotel takes at most %d guests", h.Sleeps))
 	}
 	return &h, nil
 }

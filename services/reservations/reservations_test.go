@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"portcullis/services/hotel"
 	"portcullis/services/internal/contract"
 	"portcullis/services/internal/wire"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/problem"
 	"portcullis/services/reservations"
 )
@@ -40,7 +39,7 @@ func TestAHundredGuestsOneRoomOneReservation(t *testing.T) {
 			case http.StatusConflict:
 				lost.Add(1)
 			default:
-				t.Errorf("guest %d got %d: %s", i, a.StatusCode, a.body)
+				t.Errorf("guest %d got %d: %s", i, a.StatusCode, a.Body)
 			}
 		})
 	}
@@ -54,7 +53,7 @@ func TestABookingIsWhatWasAskedFor(t *testing.T) {
 	w := newWorld(t)
 	a := w.as("g-7", http.MethodPost, "/v1/reservations", lastRoom)
 	var booked hotel.Reservation
-	a.into(t, &booked)
+	a.Into(t, &booked)
 	if a.StatusCode != http.StatusCreated || a.Header.Get("Location") != "/v1/reservations/"+booked.ID {
 		t.Fatalf("status %d, Location %q", a.StatusCode, a.Header.Get("Location"))
 	}
@@ -63,8 +62,8 @@ func TestABookingIsWhatWasAskedFor(t *testing.T) {
 		t.Errorf("booked %+v", booked)
 	}
 	shown := w.as("g-7", http.MethodGet, a.Header.Get("Location"), "")
-	if string(shown.body) != string(a.body) {
-		t.Errorf("shown as %s, booked as %s", shown.body, a.body)
+	if string(shown.Body) != string(a.Body) {
+		t.Errorf("shown as %s, booked as %s", shown.Body, a.Body)
 	}
 }
 
@@ -81,7 +80,7 @@ func TestOnlyItsGuestSeesAReservation(t *testing.T) {
 		t.Errorf("another's list is %d, want 403", a.StatusCode)
 	}
 	var own hotel.Reservation
-	w.as("g-7", http.MethodGet, path, "").into(t, &own)
+	w.as("g-7", http.MethodGet, path, "").Into(t, &own)
 	if own.State != hotel.Confirmed {
 		t.Errorf("after another tried to cancel it, it is %s", own.State)
 	}
@@ -93,7 +92,7 @@ func TestCancelling(t *testing.T) {
 		first := w.book("g-7", lastRoom)
 		for range 2 {
 			if a := w.as("g-7", http.MethodDelete, "/v1/reservations/"+first.ID, ""); a.StatusCode != http.StatusNoContent {
-				t.Fatalf("status %d: %s", a.StatusCode, a.body)
+				t.Fatalf("status %d: %s", a.StatusCode, a.Body)
 			}
 		}
 		second := w.book("g-9", lastRoom)
@@ -103,7 +102,7 @@ func TestCancelling(t *testing.T) {
 			t.Errorf("a third guest got %d while %s is booked", a.StatusCode, second.ID)
 		}
 		var shown hotel.Reservation
-		w.as("g-7", http.MethodGet, "/v1/reservations/"+first.ID, "").into(t, &shown)
+		w.as("g-7", http.MethodGet, "/v1/reservations/"+first.ID, "").Into(t, &shown)
 		if shown.State != hotel.Cancelled || shown.Cancelled == nil {
 			t.Errorf("it is %s, cancelled at %v", shown.State, shown.Cancelled)
 		}
@@ -150,7 +149,7 @@ func TestRoomsAreCountedPerNight(t *testing.T) {
 		w.book("g-2", strings.Replace(stay("12", "14"), "h-1", "h-2", 1))
 		var quote hotel.Quote
 		a := w.as("g-3", http.MethodPost, "/v1/quotes", strings.Replace(stay("10", "14"), "h-1", "h-2", 1))
-		a.into(t, &quote)
+		a.Into(t, &quote)
 		if quote.Free != 2 || quote.Total.Amount != 40000 {
 			t.Errorf("%d rooms free of 3 for %d, want 2 for 40000", quote.Free, quote.Total.Amount)
 		}
@@ -163,7 +162,7 @@ func TestAvailabilityKeepsTheOrderAndNeverGoesBelowZero(t *testing.T) {
 	w.book("g-2", oneOf3)
 	ask := `{"hotels":[{"hotel":"h-9","rooms":5},{"hotel":"h-2","rooms":3},{"hotel":"h-2","rooms":1}],"from":"2027-01-11","to":"2027-01-13"}`
 	var free hotel.Availability
-	w.as("search", http.MethodPost, "/v1/availability", ask).into(t, &free)
+	w.as("search", http.MethodPost, "/v1/availability", ask).Into(t, &free)
 	want := []hotel.FreeRooms{{Hotel: "h-9", Free: 5}, {Hotel: "h-2", Free: 1}, {Hotel: "h-2", Free: 0}}
 	if fmt.Sprint(free.Hotels) != fmt.Sprint(want) {
 		t.Errorf("free rooms %v, want %v", free.Hotels, want)
@@ -185,9 +184,9 @@ func TestAGuestsReservationsComeInPagesNewestFirst(t *testing.T) {
 		var page hotel.Reservations
 		a := w.as(guest, http.MethodGet, path+after, "")
 		if a.StatusCode != http.StatusOK {
-			t.Fatalf("status %d: %s", a.StatusCode, a.body)
+			t.Fatalf("status %d: %s", a.StatusCode, a.Body)
 		}
-		a.into(t, &page)
+		a.Into(t, &page)
 		for _, r := range page.Reservations {
 			seen = append([]string{r.ID}, seen...)
 		}
@@ -200,7 +199,7 @@ func TestAGuestsReservationsComeInPagesNewestFirst(t *testing.T) {
 		t.Errorf("seen %v, booked %v", seen, booked)
 	}
 	var none hotel.Reservations
-	w.as("g-1", http.MethodGet, "/v1/guests/g-1/reservations", "").into(t, &none)
+	w.as("g-1", http.MethodGet, "/v1/guests/g-1/reservations", "").Into(t, &none)
 	if none.Reservations == nil || len(none.Reservations) != 0 {
 		t.Errorf("a new guest has %v, want an empty list", none.Reservations)
 	}
@@ -239,13 +238,13 @@ func TestBookingRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := w.as("g-7", http.MethodPost, "/v1/reservations", c.body)
-			if a.StatusCode != c.status || !strings.Contains(string(a.body), c.says) {
-				t.Errorf("answer %d %s, want %d that says %q", a.StatusCode, a.body, c.status, c.says)
+			if a.StatusCode != c.status || !strings.Contains(string(a.Body), c.says) {
+				t.Errorf("answer %d %s, want %d that says %q", a.StatusCode, a.Body, c.status, c.says)
 			}
 		})
 	}
 	if a := w.as("g-7", http.MethodPost, "/v1/reservations", change("select", strings.Repeat("ä", 468))); a.StatusCode != http.StatusCreated {
-		t.Errorf("a note of 500 characters: %d %s", a.StatusCode, a.body)
+		t.Errorf("a note of 500 characters: %d %s", a.StatusCode, a.Body)
 	}
 }
 
@@ -299,46 +298,16 @@ func TestNothingIsBookedWithoutAPrice(t *testing.T) {
 func TestEveryOperationWantsItsScopeAndAudience(t *testing.T) {
 	w := newWorld(t)
 	path := "/v1/reservations/" + w.book("g-7", oneOf3).ID
-	for _, c := range []struct{ method, path, body, scope string }{
-		{http.MethodPost, "/v1/quotes", oneOf3, hotel.ScopeReservationsRead},
-		{http.MethodPost, "/v1/reservations", oneOf3, hotel.ScopeReservationsWrite},
-		{http.MethodGet, path, "", hotel.ScopeReservationsRead},
-		{http.MethodDelete, path, "", hotel.ScopeReservationsWrite},
-		{http.MethodGet, "/v1/guests/g-7/reservations", "", hotel.ScopeReservationsRead},
-		{http.MethodPost, "/v1/availability", `{"hotels":[{"hotel":"h-1","rooms":1}],"from":"2027-01-10","to":"2027-01-12"}`, hotel.ScopeAvailabilityRead},
-	} {
-		t.Run(c.method+" "+c.path, func(t *testing.T) {
-			others := strings.Join(strings.Fields(strings.Replace(every, c.scope, "", 1)), " ")
-			for name, d := range map[string]struct {
-				bearer string
-				status int
-			}{
-				"no token":                  {"", http.StatusUnauthorized},
-				"a token for the neighbour": {w.issuer.Mint(map[string]any{"aud": "search", "sub": "g-7", "scope": every}), http.StatusUnauthorized},
-				"the other scopes":          {w.issuer.Mint(map[string]any{"aud": "reservations", "sub": "g-7", "scope": others}), http.StatusForbidden},
-			} {
-				if a := w.with(d.bearer, c.method, c.path, c.body); a.StatusCode != d.status {
-					t.Errorf("%s: status %d, want %d", name, a.StatusCode, d.status)
-				}
-			}
-			good := w.issuer.Mint(map[string]any{"aud": "reservations", "sub": "g-7", "scope": c.scope})
-			if a := w.with(good, c.method, c.path, c.body); a.StatusCode >= 300 {
-				t.Errorf("with the scope: status %d: %s", a.StatusCode, a.body)
-			}
-		})
-	}
+	wiretest.WantsItsScope(t, w.issuer, "reservations", "search", every, []wiretest.Operation{
+		{Method: http.MethodPost, Path: "/v1/quotes", Body: oneOf3, Scope: hotel.ScopeReservationsRead},
+		{Method: http.MethodPost, Path: "/v1/reservations", Body: oneOf3, Scope: hotel.ScopeReservationsWrite},
+		{Method: http.MethodGet, Path: path, Scope: hotel.ScopeReservationsRead},
+		{Method: http.MethodDelete, Path: path, Scope: hotel.ScopeReservationsWrite},
+		{Method: http.MethodGet, Path: "/v1/guests/g-7/reservations", Scope: hotel.ScopeReservationsRead},
+		{Method: http.MethodPost, Path: "/v1/availability", Body: `{"hotels":[{"hotel":"h-1","rooms":1}],"from":"2027-01-10","to":"2027-01-12"}`, Scope: hotel.ScopeAvailabilityRead},
+	}, w.with)
 }
 
 func TestTheContractIsWhatIsServed(t *testing.T) {
-	agreed, err := contract.Parse(reservations.Contract())
-	if err != nil {
-		t.Fatal(err)
-	}
-	differences, err := agreed.Differences(newWorld(t).service.Handler().(chi.Routes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range differences {
-		t.Error(d)
-	}
+	contract.Serves(t, reservations.Contract(), newWorld(t).service.Handler())
 }

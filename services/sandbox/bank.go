@@ -166,7 +166,8 @@ func (b *Bank) show(w http.ResponseWriter, r *http.Request) {
 	defer b.mu.Unlock()
 	kept := b.keys[chi.URLParam(r, "key")]
 	if kept == nil {
-		complain(w, http.StatusNotFound, "the key is not known")
+		// In words: who asks must tell it from the 404 of anything on the way.
+		reply(w, http.StatusNotFound, map[string]string{"status": "unknown", "error": "the key is not known"})
 		return
 	}
 	reply(w, http.StatusOK, kept.answer())

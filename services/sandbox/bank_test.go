@@ -96,7 +96,7 @@ func TestTheBankJudgesCards(t *testing.T) {
 func TestTheBankKnowsAKeyAgain(t *testing.T) {
 	t.Parallel()
 	b := newTill(t, BankConfig{})
-	b.wants(b.says("GET", "/charges/k", "", ""), "404")
+	b.wants(b.says("GET", "/charges/k", "", ""), "404", "unknown")
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() { b.wants(b.charge("k", "4242424242424242"), "201") })

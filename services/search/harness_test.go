@@ -18,6 +18,7 @@ import (
 	"portcullis/services/internal/contract"
 	"portcullis/services/internal/peer"
 	"portcullis/services/internal/wire"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/search"
 )
 
@@ -55,7 +56,7 @@ func newWorldWaiting(t *testing.T, patience time.Duration, change ...func(*searc
 	log := discard()
 	w.issuer.Client("search", "secret", "reservations", 0, hotel.ScopeAvailabilityRead)
 
-	guarded := w.guard("reservations").Require(hotel.ScopeAvailabilityRead)
+	guarded := wiretest.Guard(w.t, w.issuer, "reservations").Require(hotel.ScopeAvailabilityRead)
 	w.neighbour = httptest.NewTLSServer(guarded(http.HandlerFunc(w.answer)))
 	t.Cleanup(w.neighbour.Close)
 	source, err := token.NewSource(token.SourceConfig{
@@ -78,7 +79,7 @@ func newWorldWaiting(t *testing.T, patience time.Duration, change ...func(*searc
 	config := search.Config{
 		Path:         filepath.Join(t.TempDir(), "search.db"),
 		Reservations: client,
-		Guard:        w.guard("search"),
+		Guard:        wiretest.Guard(w.t, w.issuer, "search"),
 		Log:          log,
 		Now:          func() time.Time { return time.Unix(0, w.now.Load()).UTC() },
 	}
@@ -100,15 +101,6 @@ func newWorldWaiting(t *testing.T, patience time.Duration, change ...func(*searc
 	w.url = server.URL
 	w.client = &http.Client{Transport: agreed.Transport(t, server.Client().Transport)}
 	return w
-}
-
-func (w *world) guard(audience string) *token.Guard {
-	w.t.Helper()
-	g, err := token.NewGuard(token.GuardConfig{Verifier: w.issuer.VerifierFor(audience), Realm: audience})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return g
 }
 
 // answer plays reservations.

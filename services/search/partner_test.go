@@ -12,6 +12,7 @@ import (
 
 	"portcullis/services/hotel"
 	"portcullis/services/internal/peer"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/sandbox"
 	"portcullis/services/search"
 )
@@ -304,7 +305,7 @@ func TestPartnersThatCannotBe(t *testing.T) {
 	} {
 		w := newWorld(t)
 		_, err := search.New(t.Context(), search.Config{
-			Path: t.TempDir() + "/search.db", Guard: w.guard("search"), Reservations: new(peer.Client), Log: discard(), Partners: partners,
+			Path: t.TempDir() + "/search.db", Guard: wiretest.Guard(w.t, w.issuer, "search"), Reservations: new(peer.Client), Log: discard(), Partners: partners,
 		})
 		if err == nil || !strings.Contains(err.Error(), "partner") {
 			t.Errorf("%s: error %v", name, err)

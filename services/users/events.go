@@ -24,7 +24,7 @@ func (s *Service) takeEvent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := checkEvent(e); err != nil {
-		return unprocessable(err)
+		return wire.Unprocessable(err)
 	}
 	if err := s.keepEvent(r.Context(), e); err != nil {
 		return err

@@ -9,9 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/go-chi/chi/v5"
-
 	"portcullis/authserver/token"
+	"portcullis/services/internal/wire"
 	"portcullis/services/problem"
 )
 
@@ -25,18 +24,15 @@ func owner(r *http.Request) (string, error) {
 	if !ok || principal.Subject == "" {
 		return "", errors.New("a request without a principal got past the guard")
 	}
-	named := chi.URLParam(r, "guest")
-	if r.URL.RawPath != "" { // chi then routes, and cuts, the escaped path
-		var err error
-		if named, err = url.PathUnescape(named); err != nil {
-			return "", problem.New(problem.BadRequest, "").Because(err)
-		}
+	named, err := wire.Guest(r)
+	if err != nil {
+		return "", err
 	}
 	if named != principal.Subject {
 		return "", problem.New(problem.Forbidden, "This is about another guest.")
 	}
 	if !validGuest(named) {
-		return "", unprocessable(errors.New("this subject cannot be a guest"))
+		return "", wire.Unprocessable(errors.New("this subject cannot be a guest"))
 	}
 	return named, nil
 }
@@ -56,13 +52,6 @@ func clean(text string) bool {
 // path is a path of a neighbour's, about this guest.
 func path(pattern, guest string) string {
 	return strings.Replace(pattern, "{guest}", url.PathEscape(guest), 1)
-}
-
-// unprocessable is the answer to a body that is well-formed but asks for what
-// cannot be.
-func unprocessable(why error) error {
-	text := why.Error()
-	return problem.New(problem.Unprocessable, strings.ToUpper(text[:1])+text[1:]+".")
 }
 
 // boundedText says what keeps a text of so many runes from being kept.

@@ -1,7 +1,6 @@
 package users_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,6 +27,7 @@ import (
 	"portcullis/services/internal/contract"
 	"portcullis/services/internal/peer"
 	"portcullis/services/internal/wire"
+	"portcullis/services/internal/wiretest"
 	"portcullis/services/mail"
 	"portcullis/services/problem"
 	"portcullis/services/sandbox"
@@ -48,7 +47,7 @@ type world struct {
 	smtp       *gate
 	mail       *mail.Sender
 	inbox      *httptest.Server
-	log        *output
+	log        *wiretest.Log
 	ahead      atomic.Int64 // seconds that the service's clock is ahead
 
 	service *users.Service
@@ -88,42 +87,15 @@ func (n *neighbour) times(guest string) (times int) {
 	return times
 }
 
-// output is a place to write for several goroutines.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, issuer: tokentest.New(t), dir: t.TempDir(), neighbours: map[string]*neighbour{}, log: &output{}}
+	w := &world{t: t, issuer: tokentest.New(t), dir: t.TempDir(), neighbours: map[string]*neighbour{}, log: &wiretest.Log{}}
 	for _, name := range []string{"reservations", "payments", "reporting", "booking", "authserver"} {
 		w.neighbour(name)
 	}
 	w.mailServer()
 	w.start()
 	return w
-}
-
-func (w *world) guard(audience string) *token.Guard {
-	w.t.Helper()
-	g, err := token.NewGuard(token.GuardConfig{Verifier: w.issuer.VerifierFor(audience), Realm: audience})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return g
 }
 
 // neighbour starts one.
@@ -179,7 +151,7 @@ func (w *world) neighbour(name string) {
 // only is middleware for who comes as users itself with one scope and, of two,
 // without the other: who reads for an export must not be able to erase.
 func (w *world) only(n *neighbour, name string) func(scope, not string) func(http.Handler) http.Handler {
-	guard := w.guard(name)
+	guard := wiretest.Guard(w.t, w.issuer, name)
 	return func(scope, not string) func(http.Handler) http.Handler {
 		return func(next http.Handler) http.Handler {
 			return guard.Require(scope)(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -304,7 +276,7 @@ func (w *world) open(database string) *users.Service {
 		Path: database, Reservations: n("reservations"), Payments: n("payments"), Reporting: n("reporting"), Booking: n("booking"),
 		Documents: w.peer("reporting", hotel.ScopeDocumentsRead), Accounts: w.peer("authserver", token.EraseScope),
 		Mail: w.mail, Bookings: "https://localhost:8443/bookings", Desks: map[string]string{"h-2": "desk@inn.test"},
-		Guard: w.guard("users"), Log: slog.New(slog.NewJSONHandler(w.log, nil)),
+		Guard: wiretest.Guard(w.t, w.issuer, "users"), Log: slog.New(slog.NewJSONHandler(w.log, nil)),
 		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load()) * time.Second) },
 	})
 	if err != nil {
@@ -354,50 +326,17 @@ func (w *world) serve(service *users.Service) {
 
 func (w *world) database() string { return filepath.Join(w.dir, "users.db") }
 
-// answer is a response whose body has been read.
-type answer struct {
-	*http.Response
-	body []byte
-}
-
-func (a answer) into(t *testing.T, v any) {
-	t.Helper()
-	if err := json.Unmarshal(a.body, v); err != nil {
-		t.Fatalf("%s: %v", a.body, err)
-	}
-}
-
 const every = hotel.ScopeProfileRead + " " + hotel.ScopeProfileWrite + " " + hotel.ScopeEventsWrite
 
 // as sends a request with a good token whose subject is the guest.
-func (w *world) as(guest, method, path, body string) answer {
+func (w *world) as(guest, method, path, body string) wiretest.Answer {
 	w.t.Helper()
 	return w.with(w.issuer.Mint(map[string]any{"aud": "users", "sub": guest, "scope": every}), method, path, body)
 }
 
-func (w *world) with(bearer, method, path, body string) answer {
+func (w *world) with(bearer, method, path, body string) wiretest.Answer {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if bearer != "" {
-		r.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := w.client.Do(r)
-	if err != nil {
-		w.t.Error(err)
-		return answer{Response: &http.Response{}}
-	}
-	defer func() { _ = resp.Body.Close() }()
-	read, err := io.ReadAll(resp.Body)
-	if err != nil {
-		w.t.Error(err)
-	}
-	return answer{resp, read}
+	return wiretest.Ask(w.t, w.client, bearer, method, w.url+path, body)
 }
 
 const ada = `{"name":"Ada Lovelace","email":"ada@guest.test","phone":"+358 40 1234567"}`
@@ -405,7 +344,7 @@ const ada = `{"name":"Ada Lovelace","email":"ada@guest.test","phone":"+358 40 12
 func (w *world) profile(guest string) {
 	w.t.Helper()
 	if a := w.as(guest, http.MethodPut, "/v1/guests/"+guest+"/profile", ada); a.StatusCode != http.StatusOK {
-		w.t.Fatalf("the profile: %d %s", a.StatusCode, a.body)
+		w.t.Fatalf("the profile: %d %s", a.StatusCode, a.Body)
 	}
 }
 
@@ -431,7 +370,7 @@ func (w *world) tell(e hotel.Event) {
 		w.t.Fatal(err)
 	}
 	if a := w.as("reservations", http.MethodPost, "/v1/events", string(body)); a.StatusCode != http.StatusNoContent {
-		w.t.Fatalf("the event: %d %s", a.StatusCode, a.body)
+		w.t.Fatalf("the event: %d %s", a.StatusCode, a.Body)
 	}
 }
 
@@ -502,8 +441,8 @@ func (w *world) left(guest string) hotel.Removal {
 	var r hotel.Removal
 	a := w.as(guest, http.MethodGet, "/v1/guests/"+guest+"/removal", "")
 	if a.StatusCode != http.StatusOK {
-		w.t.Fatalf("the removal: %d %s", a.StatusCode, a.body)
+		w.t.Fatalf("the removal: %d %s", a.StatusCode, a.Body)
 	}
-	a.into(w.t, &r)
+	a.Into(w.t, &r)
 	return r
 }

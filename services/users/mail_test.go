@@ -274,7 +274,7 @@ func TestWhatIsNoEventIsRefused(t *testing.T) {
 		"nobody's":          `{"id":"a","kind":"booking_confirmed","at":"2027-01-01T00:00:00Z","reservation":{"id":"r-1","hotel":"h-1","guest":"","from":"2027-01-10","to":"2027-01-12"}}`,
 	} {
 		if a := w.as("reservations", "POST", "/v1/events", body); a.StatusCode != 422 {
-			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Body)
 		}
 	}
 }

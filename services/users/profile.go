@@ -46,7 +46,7 @@ func (s *Service) putProfile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := checkProfile(update); err != nil {
-		return unprocessable(err)
+		return wire.Unprocessable(err)
 	}
 	p := hotel.Profile{Guest: guest, Name: update.Name, Email: update.Email, Phone: update.Phone, Updated: s.now()}
 	if err := s.keepProfile(r.Context(), p); err != nil {

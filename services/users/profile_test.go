@@ -8,20 +8,10 @@ import (
 	"portcullis/services/hotel"
 	"portcullis/services/internal/contract"
 	"portcullis/services/users"
-
-	"github.com/go-chi/chi/v5"
 )
 
 func TestTheContractIsWhatIsServed(t *testing.T) {
-	w := newWorld(t)
-	agreed, err := contract.Parse(users.Contract())
-	if err != nil {
-		t.Fatal(err)
-	}
-	differences, err := agreed.Differences(w.service.Handler().(chi.Routes))
-	if err != nil || len(differences) > 0 {
-		t.Error(differences, err)
-	}
+	contract.Serves(t, users.Contract(), newWorld(t).service.Handler())
 }
 
 func TestAProfileIsItsGuestsAlone(t *testing.T) {
@@ -32,14 +22,14 @@ func TestAProfileIsItsGuestsAlone(t *testing.T) {
 	}
 	put := w.as("g-7", http.MethodPut, own, ada)
 	if put.StatusCode != http.StatusOK {
-		t.Fatalf("%d %s", put.StatusCode, put.body)
+		t.Fatalf("%d %s", put.StatusCode, put.Body)
 	}
 	shown := w.as("g-7", http.MethodGet, own, "")
-	if string(shown.body) != string(put.body) {
-		t.Errorf("shown as %s, put as %s", shown.body, put.body)
+	if string(shown.Body) != string(put.Body) {
+		t.Errorf("shown as %s, put as %s", shown.Body, put.Body)
 	}
 	var p hotel.Profile
-	shown.into(t, &p)
+	shown.Into(t, &p)
 	if p.Guest != "g-7" || p.Name != "Ada Lovelace" || p.Email != "ada@guest.test" || p.Updated.IsZero() {
 		t.Errorf("%+v", p)
 	}
@@ -59,7 +49,7 @@ func TestAProfileIsItsGuestsAlone(t *testing.T) {
 func TestSubjectsOfOtherIssuersAreGuestsToo(t *testing.T) {
 	w := newWorld(t)
 	if a := w.as("auth0|12/3", http.MethodPut, "/v1/guests/auth0%7C12%2F3/profile", ada); a.StatusCode != http.StatusOK {
-		t.Errorf("%d %s", a.StatusCode, a.body)
+		t.Errorf("%d %s", a.StatusCode, a.Body)
 	}
 	for _, bad := range []string{"..", "%2E%2E", strings.Repeat("g", 300)} {
 		sub := strings.ReplaceAll(bad, "%2E", ".")
@@ -86,7 +76,7 @@ func TestWhatIsNoProfileIsRefused(t *testing.T) {
 		"a field of somebody else's":    `{"name":"a","email":"a@b.test","guest":"g-9"}`,
 	} {
 		if a := w.as("g-7", http.MethodPut, "/v1/guests/g-7/profile", body); a.StatusCode != http.StatusUnprocessableEntity {
-			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Body)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portcullis/services/hotel"
+	"portcullis/services/internal/wiretest"
 )
 
 const (
@@ -28,20 +29,20 @@ func TestTheExportIsComplete(t *testing.T) {
 	w.receipt()
 	w.tell(event(hotel.BookingConfirmed))
 	w.until("the mail is noted as sent", func() bool {
-		return bytes.Count(w.as("g-7", http.MethodGet, exportPath, "").body, []byte(`"sent"`)) == 2
+		return bytes.Count(w.as("g-7", http.MethodGet, exportPath, "").Body, []byte(`"sent"`)) == 2
 	})
 	for name, n := range w.neighbours {
 		n.set(func(n *neighbour) { n.held["g-7"] = `{"from":"` + name + `","reservations":[]}` })
 	}
 	a := w.as("g-7", http.MethodGet, exportPath, "")
 	if a.StatusCode != http.StatusOK || a.Header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("%d %s", a.StatusCode, a.Body)
 	}
 	var all struct {
 		Guest    string
 		Services map[string]json.RawMessage
 	}
-	a.into(t, &all)
+	a.Into(t, &all)
 	for _, name := range []string{"reservations", "payments", "reporting", "booking"} {
 		if !strings.Contains(string(all.Services[name]), `"from":"`+name+`"`) {
 			t.Errorf("%s tells %s", name, all.Services[name])
@@ -66,17 +67,17 @@ func TestAnExportIsCompleteOrNone(t *testing.T) {
 			n.set(change)
 			a := w.as("g-7", http.MethodGet, exportPath, "")
 			if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
-				t.Errorf("%s %s: %d %s", name, what, a.StatusCode, a.body)
+				t.Errorf("%s %s: %d %s", name, what, a.StatusCode, a.Body)
 			}
 			n.set(func(n *neighbour) { n.away = false; delete(n.held, "g-7") })
 		}
 	}
 	if a := w.as("g-7", http.MethodGet, exportPath, ""); a.StatusCode != http.StatusOK {
-		t.Errorf("after all that: %d %s", a.StatusCode, a.body)
+		t.Errorf("after all that: %d %s", a.StatusCode, a.Body)
 	}
 }
 
-func (w *world) ask() answer {
+func (w *world) ask() wiretest.Answer {
 	w.t.Helper()
 	return w.as("g-7", http.MethodPost, removalPath, "")
 }
@@ -101,7 +102,7 @@ func TestARemovalHasEveryServiceForgetAndTheAccountLast(t *testing.T) {
 	w.neighbours["booking"].set(func(n *neighbour) { n.then = func() { signedIn <- w.left("g-7") } })
 	w.neighbours["authserver"].set(func(n *neighbour) { n.then = func() { account <- w.left("g-7") } })
 	if a := w.ask(); a.StatusCode != http.StatusAccepted {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("%d %s", a.StatusCode, a.Body)
 	}
 	done := w.removed()
 	if len(done.Left) != 0 || done.Asked.IsZero() || done.Blocked != "" {
@@ -175,8 +176,8 @@ func TestBookingsToComeAreCancelledFirst(t *testing.T) {
 		"one in a state to be yet": {"waitlisted", 10, 12},
 	} {
 		hold(c.state, c.from, c.to)
-		if a := w.ask(); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.body), "r-5") {
-			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+		if a := w.ask(); a.StatusCode != http.StatusConflict || !strings.Contains(string(a.Body), "r-5") {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Body)
 		}
 	}
 	r.set(func(n *neighbour) { n.held["g-7"] = `{"bookings":[]}` }) // it says nothing of reservations
@@ -193,7 +194,7 @@ func TestBookingsToComeAreCancelledFirst(t *testing.T) {
 	}
 	hold(hotel.Confirmed, -5, -3)
 	if a := w.ask(); a.StatusCode != http.StatusAccepted {
-		t.Errorf("after the last stay: %d %s", a.StatusCode, a.body)
+		t.Errorf("after the last stay: %d %s", a.StatusCode, a.Body)
 	}
 	w.removed()
 }
@@ -209,7 +210,7 @@ func TestABookingMadeAfterwardsKeepsTheRemovalWaiting(t *testing.T) {
 	t.Cleanup(func() { _ = service.Close() })
 	w.serveOnly(service)
 	if a := w.ask(); a.StatusCode != http.StatusAccepted {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("%d %s", a.StatusCode, a.Body)
 	}
 	raw, err := json.Marshal(map[string]any{"reservations": []hotel.Reservation{event(hotel.BookingConfirmed).Reservation}})
 	if err != nil {
@@ -240,7 +241,7 @@ func TestARemovalWaitsForWhoIsAwayAndShowsWhom(t *testing.T) {
 	w.neighbours["payments"].set(func(n *neighbour) { n.away = true })
 	w.profile("g-7")
 	if a := w.ask(); a.StatusCode != http.StatusAccepted {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("%d %s", a.StatusCode, a.Body)
 	}
 	w.until("the others have forgotten", func() bool {
 		return slices.Equal(w.left("g-7").Left, []string{"payments", "users", "booking", "authserver"})
@@ -267,7 +268,7 @@ func TestARemovalSurvivesKillsAtEveryStep(t *testing.T) {
 			n.set(func(n *neighbour) { n.then = func() { _ = killed.Close() } })
 			w.serveOnly(killed)
 			if a := w.ask(); a.StatusCode != http.StatusAccepted {
-				t.Fatalf("%d %s", a.StatusCode, a.body)
+				t.Fatalf("%d %s", a.StatusCode, a.Body)
 			}
 			var err error
 			for range 6 {
@@ -304,7 +305,7 @@ func TestWhatIsToldLateOfARemovedGuestNamesNobody(t *testing.T) {
 	// called back.
 	w.until("both mails have been tried", func() bool { return w.smtp.knocked.Load() >= 2 })
 	if a := w.ask(); a.StatusCode != http.StatusAccepted {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("%d %s", a.StatusCode, a.Body)
 	}
 	w.removed()
 	w.tell(event(hotel.BookingCancelled))
@@ -343,7 +344,7 @@ func TestWhatWaitsIsCounted(t *testing.T) {
 	w.tell(event(hotel.BookingConfirmed)) // the hotel's waits, the guest's has no address
 	w.neighbours["payments"].set(func(n *neighbour) { n.away = true })
 	if a := w.as("g-9", http.MethodPost, "/v1/guests/g-9/removal", ""); a.StatusCode != http.StatusAccepted {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
+		t.Fatalf("%d %s", a.StatusCode, a.Body)
 	}
 	want := map[string]float64{"hotel_mails_waiting": 1, "hotel_mails_parked": 1, "hotel_mails_refused": 0, "hotel_removals_unfinished": 1}
 	if got := counted(); !maps.Equal(got, want) {

@@ -59,7 +59,7 @@ func (v *RemoteVault) Close() error {
 	for {
 		select {
 		case conn := <-v.idle:
-			_ = conn.Close()
+			_ = conn.Close() // nothing is under way on it
 		default:
 			return nil
 		}
@@ -163,20 +163,20 @@ func (v *RemoteVault) try(ctx context.Context, q question, pooled bool) (answer 
 			return reply{}, err
 		}
 	}
-	deadline, _ := ctx.Deadline()
+	deadline, _ := ctx.Deadline() // ask has set one
 	if err = conn.SetDeadline(deadline); err == nil {
 		if err = writeFrame(conn, q); err == nil {
 			err = readFrame(conn, &answer)
 		}
 	}
 	if err != nil {
-		_ = conn.Close()
+		_ = conn.Close() // err says what happened
 		return reply{}, err
 	}
 	select {
 	case v.idle <- conn:
 	default:
-		_ = conn.Close()
+		_ = conn.Close() // the answer is here
 	}
 	return answer, nil
 }

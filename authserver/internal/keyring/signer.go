@@ -180,7 +180,7 @@ func (s *signer) end() {
 	defer s.mu.Unlock()
 	s.ended = true
 	for conn := range s.conns {
-		_ = conn.SetReadDeadline(time.Now())
+		_ = conn.SetReadDeadline(time.Now()) // it fails on one that has ended
 	}
 }
 

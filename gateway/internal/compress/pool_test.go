@@ -107,37 +107,6 @@ func (g given) Forward(w http.ResponseWriter, _ *pipeline.Transaction) (pipeline
 
 func jsonType() []string { return []string{"application/json"} }
 
-// TestWhatCompressionAllocates: a page allocates its wrapper and the four fields
-// that change, whatever its length; one that passes as it is, one field.
-func TestWhatCompressionAllocates(t *testing.T) {
-	if raceEnabled {
-		t.Skip("pools lose what they are given under the race detector")
-	}
-	f, err := New(Config{Next: given{bytes.Repeat([]byte("room "), 20_000)}, Types: []string{"application/json"}, Pool: NewPool()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		accept string
-		most   float64
-	}{
-		"compressed":             {"gzip, deflate, br", 6},
-		"compressed by zstd":     {"gzip, deflate, br, zstd", 6},
-		"passed on, as it stood": {"br", 4},
-	} {
-		tx := &pipeline.Transaction{Request: &http.Request{Method: "GET", Header: http.Header{"Accept-Encoding": {c.accept}}}}
-		w := &sink{http.Header{}}
-		if n := testing.AllocsPerRun(50, func() {
-			clear(w.header)
-			if _, err := f.Forward(w, tx); err != nil {
-				t.Fatal(err)
-			}
-		}); n > c.most {
-			t.Errorf("%s: %v allocations, at most %v", name, n, c.most)
-		}
-	}
-}
-
 func FuzzNegotiate(f *testing.F) {
 	f.Add("gzip, deflate;q=0.5, *;q=0")
 	f.Add("identity;q=1, gzip;q=1.000")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -14,10 +15,16 @@ import (
 	"portcullis/gateway/internal/pipeline"
 )
 
-// askHTTP2 sends one request made of exactly these fields, which a client of
-// good manners could not send, and gives the status; "reset" when the server
-// ended the stream instead.
-func askHTTP2(t *testing.T, server *httptest.Server, fields ...[2]string) string {
+// http2Client writes its frames itself: what it sends, a client of good manners
+// could not send.
+type http2Client struct {
+	*http2.Framer
+	block   bytes.Buffer
+	encoder *hpack.Encoder
+}
+
+// dialHTTP2 opens a connection that lasts as long as the test.
+func dialHTTP2(t *testing.T, server *httptest.Server, settings ...http2.Setting) *http2Client {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
@@ -27,27 +34,44 @@ func askHTTP2(t *testing.T, server *httptest.Server, fields ...[2]string) string
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	for _, f := range fields {
-		if err := encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
-			t.Fatal(err)
-		}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		t.Fatal(err)
 	}
-	framer := http2.NewFramer(conn, conn)
-	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	if err := framer.WriteSettings(); err != nil {
+	c := &http2Client{Framer: http2.NewFramer(conn, conn)}
+	c.encoder = hpack.NewEncoder(&c.block)
+	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	if err := c.WriteSettings(settings...); err != nil {
 		t.Fatal(err)
 	}
-	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
+	return c
+}
+
+// ask sends a request made of exactly these fields.
+func (c *http2Client) ask(t *testing.T, stream uint32, fields ...[2]string) {
+	t.Helper()
+	c.block.Reset()
+	for _, f := range fields {
+		if err := c.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.block.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// askHTTP2 sends one request and gives the status; "reset" when the server ended
+// the stream instead.
+func askHTTP2(t *testing.T, server *httptest.Server, fields ...[2]string) string {
+	t.Helper()
+	c := dialHTTP2(t, server)
+	c.ask(t, 1, fields...)
 	for {
-		frame, err := framer.ReadFrame()
+		frame, err := c.ReadFrame()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,6 @@
 package edge_test
 
 import (
-	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"portcullis/gateway/internal/edge"
 	"portcullis/gateway/internal/pipeline"
@@ -23,40 +19,13 @@ import (
 // the answers that ended with their head.
 func windowless(t *testing.T, server *httptest.Server, path string, many int) (statuses map[string]int, whole int) {
 	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	framer := http2.NewFramer(conn, conn)
-	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	if err := framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}); err != nil {
-		t.Fatal(err)
-	}
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
+	c := dialHTTP2(t, server, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	for i := range many {
-		block.Reset()
-		for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "127.0.0.1"}, {":path", path}} {
-			if err := encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
-			t.Fatal(err)
-		}
+		c.ask(t, uint32(2*i+1), [2]string{":method", "GET"}, [2]string{":scheme", "https"}, [2]string{":authority", "127.0.0.1"}, [2]string{":path", path})
 	}
 	statuses = map[string]int{}
 	for n := 0; n < many; {
-		frame, err := framer.ReadFrame()
+		frame, err := c.ReadFrame()
 		if err != nil {
 			t.Fatalf("after %d answers: %v", n, err)
 		}

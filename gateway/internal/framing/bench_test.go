@@ -74,7 +74,7 @@ func BenchmarkFraming(b *testing.B) {
 	})
 }
 
-func TestAMessageCostsNoMemory(t *testing.T) {
+func TestAMessageAllocatesNothing(t *testing.T) {
 	buf := make([]byte, 4096)
 	read := func(conn net.Conn, want int) {
 		for want > 0 {

@@ -145,7 +145,7 @@ func hexadecimal(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// SoundValue tells whether a field's value holds no control character but tabs:
+// SoundValue reports whether a field's value holds no control character but tabs:
 // httpguts.ValidHeaderFieldValue, at a tenth of the cost.
 func SoundValue(value string) bool {
 	b := unsafe.Slice(unsafe.StringData(value), len(value)) // only read

@@ -60,7 +60,7 @@ type Acceptor struct {
 	wrap      func(net.Conn) net.Conn
 	time      time.Duration
 	stall     time.Duration
-	gate      *gate
+	gate      gate
 	turns     chan struct{} // as many as handshakes may compute at once
 	crowd     crowd
 	metrics   *metrics
@@ -78,7 +78,6 @@ func New(c Config) (*Acceptor, error) {
 	}
 	a := &Acceptor{
 		current: c.Current, shelf: c.Certificates, wrap: c.Wrap, time: c.Handshake, stall: c.Stall, log: c.Log,
-		gate: newGate(c.Handshakes, c.HandshakesPerSource),
 		// With one for each processor all of them can be busy, and a request that
 		// has to compute waits behind as many handshakes at most.
 		turns: make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -91,6 +90,9 @@ func New(c Config) (*Acceptor, error) {
 	}
 	a.tls = a.config(c.Certificates.Server("h2", "http/1.1"))
 	var err error
+	if a.gate, err = newGate(c.Handshakes, c.HandshakesPerSource); err != nil {
+		return nil, err
+	}
 	a.metrics, err = newMetrics(a, c.Metrics)
 	return a, err
 }

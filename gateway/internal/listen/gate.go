@@ -1,68 +1,37 @@
 package listen
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
-	"sync"
-	"time"
+
+	"portcullis/services/chassis"
 )
 
-// gate bounds how many handshakes go on at once.
-type gate struct {
-	places chan struct{}
-	each   int
+// gate bounds how many handshakes go on at once: slots are those of connections
+// that shake hands.
+type gate struct{ slots *chassis.Slots }
 
-	mu   sync.Mutex
-	held map[netip.Addr]int
-}
-
-func newGate(total, each int) *gate {
-	if total == 0 {
-		total = 1024
-	}
-	if each == 0 {
-		each = 64
-	}
-	return &gate{places: make(chan struct{}, total), each: each, held: map[netip.Addr]int{}}
+func newGate(total, each int) (gate, error) {
+	slots, err := chassis.NewSlots(chassis.Limits{Connections: cmp.Or(total, 1024), ConnectionsPerSource: cmp.Or(each, 64)})
+	return gate{slots}, err
 }
 
 // enter lets a handshake begin; false when its source has too many, or when no
 // place became free in time. While there is none, relieve is called now and then.
-func (g *gate) enter(ctx context.Context, source netip.Addr, relieve func()) bool {
-	g.mu.Lock()
-	if g.held[source] >= g.each {
-		g.mu.Unlock()
+func (g gate) enter(ctx context.Context, source netip.Addr, relieve func()) bool {
+	if !g.slots.Enter(source) {
 		return false
 	}
-	g.held[source]++
-	g.mu.Unlock()
-	for {
-		select {
-		case g.places <- struct{}{}:
-			return true
-		default:
-			relieve()
-		}
-		select {
-		case g.places <- struct{}{}:
-			return true
-		case <-time.After(pressed):
-		case <-ctx.Done():
-			g.forget(source)
-			return false
-		}
+	// Who is hung up on has left the gate a moment later.
+	taken := take(ctx, g.slots, func() (free bool) { relieve(); return false })
+	if !taken {
+		g.slots.Leave(source)
 	}
+	return taken
 }
 
-func (g *gate) leave(source netip.Addr) {
-	<-g.places
-	g.forget(source)
-}
-
-func (g *gate) forget(source netip.Addr) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.held[source]--; g.held[source] == 0 {
-		delete(g.held, source)
-	}
+func (g gate) leave(source netip.Addr) {
+	g.slots.Give()
+	g.slots.Leave(source)
 }

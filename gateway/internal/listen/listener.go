@@ -87,24 +87,30 @@ func (l *listener) hand(a accepted) bool {
 	}
 }
 
-// pressed is how long a listener without a free slot waits before it looks again
-// for a connection to close.
-const pressed = 20 * time.Millisecond
-
 // take takes a slot, if need be from whoever has had one for longest without
 // asking for anything.
 func (l *listener) take() bool {
-	for !l.slots.TryTake() {
-		if l.acceptor.crowd.relieve(shaking, silent, idle) {
+	return take(l.ctx, l.slots, func() bool { return l.acceptor.crowd.relieve(shaking, silent, idle) })
+}
+
+// pressed is how long one who finds no free slot waits before it looks again for
+// a connection to close.
+const pressed = 20 * time.Millisecond
+
+// take takes a slot; false when ctx has ended first. While none is free, relieve
+// is called now and then, and reports whether there is one now.
+func take(ctx context.Context, slots *chassis.Slots, relieve func() (free bool)) bool {
+	for !slots.TryTake() {
+		if relieve() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(l.ctx, pressed)
-		taken := l.slots.Take(ctx.Done())
+		moment, cancel := context.WithTimeout(ctx, pressed)
+		taken := slots.Take(moment.Done())
 		cancel()
 		if taken {
 			return true
 		}
-		if l.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return false
 		}
 	}

@@ -134,23 +134,6 @@ func TestParamsGet(t *testing.T) {
 	}
 }
 
-func TestMatchAllocatesNothing(t *testing.T) {
-	if raceEnabled {
-		// It makes sync.Pool forget on purpose; the plain run looks.
-		t.Log("not counted under the race detector")
-		return
-	}
-	s := snapshot([2]string{"GET", "/v1/hotels/{hotel}"}, [2]string{"GET", "/v1/hotels"})
-	room := make(pipeline.Params, 0, 4)
-	if n := testing.AllocsPerRun(1000, func() {
-		if route, params := s.Match("api.hotel.test", "GET", "/v1/hotels/h-7", room); route == nil || len(params) != 1 {
-			t.Fatal("no match")
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations, want 0", n)
-	}
-}
-
 func TestCurrentHoldsTheLastStored(t *testing.T) {
 	t.Parallel()
 	var c pipeline.Current
@@ -218,21 +201,5 @@ func TestHostsHaveTheirOwnRoutesAndThoseOfEveryHost(t *testing.T) {
 				t.Errorf("Allow: %q, want %q", allowed, c.allowed)
 			}
 		})
-	}
-}
-
-func TestMatchOnAHostOfItsOwnAllocatesNothing(t *testing.T) {
-	if raceEnabled {
-		t.Log("not counted under the race detector")
-		return
-	}
-	s := onHosts("GET /v1/hotels/{hotel} api", "GET /v1/hotels")
-	room := make(pipeline.Params, 0, 4)
-	if n := testing.AllocsPerRun(1000, func() {
-		if route, params := s.Match("api", "GET", "/v1/hotels/h-7", room); route == nil || len(params) != 1 {
-			t.Fatal("no match")
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations, want 0", n)
 	}
 }

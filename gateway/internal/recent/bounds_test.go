@@ -116,21 +116,6 @@ func usual(tb testing.TB) func() {
 	return once
 }
 
-func TestRememberingAllocatesNothing(t *testing.T) {
-	f := newFixture(t, 64, pipeline.Reads{Headers: []string{"X-N"}, Query: []string{"city"}})
-	tx := f.ask("/v1/hotels/h-7?city=Turku", nil)
-	d := denied()
-	refused := func() { f.Observe(tx, d, 403) }
-	for range 64 {
-		refused()
-	}
-	for name, once := range map[string]func(){"an allowed request": usual(t), "a refused one whose conditions read the query": refused} {
-		if n := testing.AllocsPerRun(1000, once); n != 0 && !raceEnabled {
-			t.Errorf("%s: %v allocations, want 0", name, n)
-		}
-	}
-}
-
 func BenchmarkObserve(b *testing.B) {
 	once := usual(b)
 	b.ReportAllocs()

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -266,52 +265,4 @@ func TestHooksAreCalledAsByTheTransport(t *testing.T) {
 		want(t, "hooks", said, "[get got wrote hint]")
 	}
 	want(t, "connections", b.conns.Load(), 1)
-}
-
-// answering is a connection to an endpoint that answers at once.
-type answering struct {
-	net.Conn
-	left string
-}
-
-func (a *answering) Write(p []byte) (int, error) { a.left = ok; return len(p), nil }
-func (a *answering) Read(p []byte) (int, error) {
-	n := copy(p, a.left)
-	a.left = a.left[n:]
-	return n, nil
-}
-
-// TestAnExchangeOnAKeptConnectionAllocatesLittleBesideTheAnswer itself.
-func TestAnExchangeOnAKeptConnectionAllocatesLittleBesideTheAnswer(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
-	d := newDirect(Config{Name: "rooms", Endpoints: []string{"http://a:1"}}.withDefaults())
-	l := d.lines["a:1"]
-	l.keep(newWire(l, &answering{}))
-	r, err := http.NewRequestWithContext(newLifetime(&httptrace.ClientTrace{}), "GET", "http://a:1/x", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	buffer := make([]byte, 64)
-	whole := testing.AllocsPerRun(1000, func() {
-		res, err := d.RoundTrip(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for err == nil {
-			_, err = res.Body.Read(buffer)
-		}
-	})
-	in := bufio.NewReader(&answering{left: ok})
-	answer := testing.AllocsPerRun(1000, func() {
-		in.Reset(&answering{left: ok})
-		if _, err := http.ReadResponse(in, r); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if whole > answer+8 {
-		t.Errorf("%v allocations, and reading the answer alone has %v", whole, answer)
-	}
-	t.Logf("%v allocations, %v of the answer", whole, answer)
 }

@@ -116,11 +116,15 @@ func (x *exchange) try(e *endpoint, done func(error)) (_ *http.Response, fail *f
 }
 
 // repeatable reports whether sending the request twice does no more than
-// sending it once (RFC 9110 section 9.2.1), and there is no body to send again.
-func (x *exchange) repeatable() bool {
-	switch x.tx.Request.Method {
-	case "GET", "HEAD", "OPTIONS", "TRACE":
-		return x.length == 0
+// sending it once, and there is no body to send again.
+func (x *exchange) repeatable() bool { return safe(x.tx.Request.Method) && x.length == 0 }
+
+// safe reports whether a method asks for nothing to be done (RFC 9110 section
+// 9.2.1).
+func safe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
 	}
 	return false
 }

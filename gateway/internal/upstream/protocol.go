@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -97,17 +98,23 @@ func (s *sending) Close() error {
 
 // pastOwnBound reports whether the time is over that a client of gRPC has given its
 // call. A service ends the stream then, often before it hears that the client is
-// gone: with short times a client could open the breakers of others otherwise.
+// gone: with short times a client could open the breakers of others otherwise. Of
+// several any counts, and so does one with a sign: services read these as they like.
 func (x *exchange) pastOwnBound() bool {
-	text := x.tx.Request.Header["Grpc-Timeout"]
-	if !x.upstream.config.Protocol.multiplexed() || len(text) != 1 || len(text[0]) < 2 || len(text[0]) > 9 {
+	if !x.upstream.config.Protocol.multiplexed() {
 		return false
 	}
-	last := len(text[0]) - 1
-	n, err := strconv.ParseUint(text[0][:last], 10, 32)
-	unit := map[byte]time.Duration{'n': 1, 'u': time.Microsecond, 'm': time.Millisecond, 'S': time.Second, 'M': time.Minute, 'H': time.Hour}[text[0][last]]
-	// Eight digits of hours are no duration any more, and no bound either.
-	return err == nil && unit > 0 && n < uint64(time.Hour*24*365/unit) && time.Since(x.tx.Start) >= time.Duration(n)*unit
+	spent := time.Since(x.tx.Start)
+	return slices.ContainsFunc(x.tx.Request.Header["Grpc-Timeout"], func(text string) bool {
+		if len(text) < 2 || len(text) > 9 {
+			return false
+		}
+		last := len(text) - 1
+		n, err := strconv.ParseInt(text[:last], 10, 32)
+		unit := map[byte]time.Duration{'n': 1, 'u': time.Microsecond, 'm': time.Millisecond, 'S': time.Second, 'M': time.Minute, 'H': time.Hour}[text[last]]
+		// Eight digits of hours are no duration any more, and no bound either.
+		return err == nil && unit > 0 && n < int64(time.Hour*24*365/unit) && spent >= time.Duration(max(n, 0))*unit
+	})
 }
 
 // once reports whether the transport must be kept from sending a request again by
@@ -117,14 +124,7 @@ func (x *exchange) pastOwnBound() bool {
 // price is that a request which the endpoint never looked at, as it was shutting
 // down, fails as well.
 func (x *exchange) once() bool {
-	if !x.upstream.config.Protocol.multiplexed() {
-		return false
-	}
-	switch x.tx.Request.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return false
-	}
-	return true
+	return x.upstream.config.Protocol.multiplexed() && !safe(x.tx.Request.Method)
 }
 
 // nothingToSend is an empty body that the transport takes for one that it cannot

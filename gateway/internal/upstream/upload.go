@@ -126,7 +126,7 @@ func (u *upload) waited() time.Duration {
 	return all
 }
 
-// slow tells whether the client took most of the time, of which bound was to be
+// slow reports whether the client took most of the time, of which bound was to be
 // had. Whatever the endpoint did then says nothing about it: a client that sends
 // the end of its body a moment before the time is up, or that outstays the
 // patience of the endpoint itself, would open the breaker for everybody.

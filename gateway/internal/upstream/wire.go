@@ -95,15 +95,6 @@ func (w *wire) ask(ctx context.Context, r *http.Request, trace *httptrace.Client
 	return res, false, nil
 }
 
-// safe tells whether a method asks for nothing to be done.
-func safe(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return false
-}
-
 // head reads heads up to the answer's own.
 func (w *wire) head(r *http.Request, trace *httptrace.ClientTrace) (*http.Response, error) {
 	for {

@@ -72,6 +72,23 @@ func (c *Contract) Differences(routes chi.Routes) ([]string, error) {
 	return differences, nil
 }
 
+// Serves fails the test when a document is not a contract, or has not exactly
+// the operations that the routes have.
+func Serves(t testing.TB, document []byte, routes http.Handler) {
+	t.Helper()
+	agreed, err := Parse(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	differences, err := agreed.Differences(routes.(chi.Routes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range differences {
+		t.Error(d)
+	}
+}
+
 // Transport fails the test when an answer that passes through it is not one the
 // contract announces, or when a request that succeeded is not one it allows.
 // Requests that the contract has no operation for pass unchecked.

@@ -53,7 +53,7 @@ func decode(body []byte, v any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := names(d, 0); err != nil {
-		return problem.New(problem.Unprocessable, sentence(err))
+		return Unprocessable(err)
 	}
 	d = json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -121,6 +121,10 @@ func explain(err error) string {
 	// own parser and are written for people.
 	return sentence(err)
 }
+
+// Unprocessable is the answer to a body that is well-formed but asks for what
+// cannot be; why is fit for the caller's eyes.
+func Unprocessable(why error) error { return problem.New(problem.Unprocessable, sentence(why)) }
 
 // sentence makes an error's text a public sentence.
 func sentence(err error) string {

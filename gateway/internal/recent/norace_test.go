@@ -1,5 +1,0 @@
-//go:build !race
-
-package recent_test
-
-const raceEnabled = false
