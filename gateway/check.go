@@ -133,6 +133,9 @@ func (c checking) check(dir string) (policy.Mistakes, *pipeline.Snapshot, error)
 	}
 	if doc != nil {
 		found = append(found, c.advice(doc)...)
+		if snapshot != nil {
+			found = append(found, compile.Advise(doc, snapshot)...)
+		}
 	}
 	return found, snapshot, nil
 }

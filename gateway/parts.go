@@ -39,6 +39,10 @@ func newCompiler(id identity, metrics prometheus.Registerer, log *slog.Logger) (
 	if err != nil {
 		return nil, nil, err
 	}
+	wafMetrics, err := waf.NewMetrics(metrics)
+	if err != nil {
+		return nil, nil, err
+	}
 	client, err := id.client(log)
 	if err != nil {
 		return nil, nil, err
@@ -48,7 +52,7 @@ func newCompiler(id identity, metrics prometheus.Registerer, log *slog.Logger) (
 		return nil, nil, err
 	}
 	compiler, err := compile.New(compile.Config{
-		Limits: limits, Gate: waf.NewGate(0), Meter: meters.Route, Shadow: meters.Shadow, Forget: forget(meters), IssuerHTTP: certs.IssuerClient, Authorities: certs.Authorities,
+		Limits: limits, Gate: waf.NewGate(0), WAFMetrics: wafMetrics, Meter: meters.Route, Shadow: meters.Shadow, Forget: forget(meters), IssuerHTTP: certs.IssuerClient, Authorities: certs.Authorities,
 		UpstreamTLS: client, UpstreamMetrics: upstreamMetrics, Credential: tokens.credential, Follow: tokens.follow, Secret: readSecret, ClientKey: token.ReadClientKey, Log: log,
 	})
 	return compiler, meters, err

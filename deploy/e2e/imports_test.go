@@ -54,8 +54,14 @@ const imports = `
 	# The gateway: stages know the transaction, not the policy and not each other.
 	NONE < gateway/internal/framing;
 	authserver/token, services/problem < gateway/internal/pipeline;
-	gateway/internal/pipeline, authserver/token, services/problem
-	< gateway/internal/limit, gateway/internal/waf, gateway/internal/body;
+	NONE < gateway/internal/waf/transform;
+	gateway/internal/waf/transform < gateway/internal/waf/collect;
+	NONE < gateway/internal/waf/seclang;
+	gateway/internal/waf/seclang < gateway/internal/waf/match;
+	gateway/internal/waf/seclang, gateway/internal/waf/match, gateway/internal/waf/transform, gateway/internal/waf/collect < gateway/internal/waf/proof;
+	gateway/internal/pipeline, authserver/token, services/problem < gateway/internal/limit, gateway/internal/body;
+	gateway/internal/waf/proof, gateway/internal/waf/collect, gateway/internal/waf/transform, gateway/internal/pipeline, authserver/token, services/problem
+	< gateway/internal/waf;
 	gateway/internal/pipeline, authserver/token < gateway/internal/condition;
 	gateway/internal/pipeline, gateway/internal/condition, authserver/token, services/problem < gateway/internal/access;
 	gateway/internal/pipeline, gateway/internal/framing, authserver/token, services/problem, certs < gateway/internal/upstream;

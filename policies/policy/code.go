@@ -47,6 +47,7 @@ const (
 	CodeShadowed = "P044" // a route whose requests a more specific one partly takes and treats differently
 	CodeIdle     = "P045" // a rule or an exception that decides nothing
 	CodeUnused   = "P046" // something that nothing names
+	CodeUnproved = "P047" // what the proof of a WAF profile leaves to its rules
 )
 
 // Explanation is what there is to know about the mistakes of one code.

@@ -254,7 +254,9 @@ type WAFProfile struct {
 	Threshold Threshold
 	Inspect   Inspect
 	// Mode is enforce (default) or shadow.
-	Mode       Value[string]
+	Mode Value[string]
+	// Proof is on (default), shadow or off.
+	Proof      Value[string]
 	Exclusions []*Exclusion
 }
 

@@ -50,5 +50,11 @@ func explainAdvice() []Explanation {
 			"limits:\n  - {name: slow, by: source, rate: 1/1s}\nupstream: search\nroutes:\n  - {name: list-notes, match: GET /v1/notes, allow: [{scopes: [notes:read]}]}\n",
 			"limits:\n  - {name: slow, by: source, rate: 1/1s}\nupstream: search\nroutes:\n  - {name: list-notes, match: GET /v1/notes, limits: [slow], allow: [{scopes: [notes:read]}]}\n",
 		},
+		{
+			CodeUnproved, "what the proof of a WAF profile leaves to its rules",
+			"Requests that are proved clean cost a fiftieth. Where a rule is not understood, its requests are asked of the rules as before: they cost more, and are decided alike.",
+			"Nothing has to be mended. If the cost matters, write the rule with an operator of the Core Rule Set.",
+			"", "",
+		},
 	}
 }

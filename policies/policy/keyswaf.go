@@ -26,6 +26,7 @@ func wafTable(v *WAFProfile) table {
 		{"threshold", false, mapping(thresholdTable(&v.Threshold)), "anomaly score from which is refused"},
 		{"inspect", false, mapping(inspectTable(&v.Inspect)), "what a request may cost. What is over is refused"},
 		{"mode", false, mode(&v.Mode), modeDoc},
+		{"proof", false, word(&v.Proof, "on", shadow, "off"), "`on` (default): requests that are proved clean are spared the rules; `shadow`: both are asked, the rules decide and differences are counted; `off`. It changes no verdict"},
 		{"exclusions", false, list(&v.Exclusions, exclusionTable), "rules that do not look at one argument"},
 	}}
 }

@@ -198,6 +198,7 @@ func (s *shower) profiles(r *Route, e Effective) {
 		number("inspect.depth", p.Inspect.Depth, DefaultDepth)
 		s.value(1, p.Inspect.Body.Pos, p.Inspect.Body.Set, "inspect.body: "+FormatSize(p.Inspect.Body.Or(DefaultInspectBody)))
 		s.text(1, "mode", p.Mode)
+		s.value(1, p.Proof.Pos, p.Proof.Set, "proof: "+p.Proof.Or("on"))
 		for _, x := range p.Exclusions {
 			s.line(1, x.Pos, "exclusion: %v of %s, owner: %s, until: %s, reason: %s", Values(x.Rules), x.Target.V, scalarText(x.Owner.V), lastDay(x.Expires.V), scalarText(x.Reason.V))
 		}

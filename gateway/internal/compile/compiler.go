@@ -47,6 +47,10 @@ type Config struct {
 	Limits *limit.Engine
 	// Gate bounds how many requests are inspected at once, over all routes.
 	Gate *waf.Gate
+	// Programs, if set, are the compiled proofs of WAF profiles that others have
+	// too; WAFMetrics, if set, count what the proofs do.
+	Programs   *waf.Programs
+	WAFMetrics *waf.Metrics
 	// Meter gives the meter of a route.
 	Meter func(route string) pipeline.Meter
 	// Shadow, if set, gives the counter of what something in mode shadow would
@@ -99,6 +103,9 @@ type Compiler struct {
 func New(c Config) (*Compiler, error) {
 	if c.Limits == nil || c.Gate == nil || c.Meter == nil || c.IssuerHTTP == nil || c.Credential == nil || c.Follow == nil || c.Log == nil {
 		return nil, errors.New("compile: limits, gate, meter, issuer http, credential, follow and log are all required")
+	}
+	if c.Programs == nil {
+		c.Programs = waf.NewPrograms()
 	}
 	return &Compiler{config: c, packers: compress.NewPool()}, nil
 }
@@ -228,11 +235,26 @@ func (c *Config) letGo(from, keep *state) {
 			u.Retire(keep.upstreams[name])
 		}
 	}
+	for key := range from.inspectors {
+		if !keep.inspects(key.Name) {
+			c.WAFMetrics.Forget(key.Name)
+		}
+	}
 	for s := range from.series {
 		if c.Forget != nil && !keep.series[s] {
 			c.Forget(s)
 		}
 	}
+}
+
+// inspects tells whether a profile of a name is loaded.
+func (s *state) inspects(name string) bool {
+	for key := range s.inspectors {
+		if key.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // Inspectors is a snapshot that holds nothing but the rule sets of s. As the

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -42,6 +43,20 @@ routes:
   - {name: open, match: "GET /hotels/{hotel}", allow: [{scopes: [read]}], limits: [per-source, many], waf: {none: "measured without"}}
 `
 
+// programs keeps the proof of the profile that nearly all tests have; to compile it
+// takes a second under the race detector.
+var programs = sync.OnceValue(func() (p struct {
+	*waf.Programs
+	user *waf.Inspector // a program that nobody uses is given back
+}) {
+	p.Programs = waf.NewPrograms()
+	var err error
+	if p.user, err = waf.New(waf.Config{Profile: waf.Profile{Name: "api"}, Programs: p.Programs, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		panic(err)
+	}
+	return p
+})
+
 // fixture is a compiler between a real issuer and a real backend.
 type fixture struct {
 	t        testing.TB
@@ -75,7 +90,7 @@ func newFixture(t testing.TB, backend http.HandlerFunc) *fixture {
 		t.Fatal(err)
 	}
 	f.compiler, err = New(Config{
-		Limits: limits, Gate: waf.NewGate(0), Meter: func(string) pipeline.Meter { return meter{} },
+		Limits: limits, Gate: waf.NewGate(0), Programs: programs().Programs, Meter: func(string) pipeline.Meter { return meter{} },
 		IssuerHTTP: func(string) (*http.Client, error) { return f.issuer.HTTP(), nil },
 		Credential: func(kind upstream.Kind, audience string) (upstream.Credential, error) {
 			if f.noCredential {

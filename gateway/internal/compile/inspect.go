@@ -62,18 +62,10 @@ type profile struct {
 }
 
 // inspector is the WAF of a profile; profiles that stay keep their rule set,
-// which takes a tenth of a second and 20 MiB to load, and the proofs of their
-// exclusions.
+// which takes a tenth of a second and 20 MiB to load, the proof in front of it,
+// which takes as much again, and the proofs of their exclusions.
 func (b *build) inspector(p *policy.WAFProfile) (*waf.Inspector, error) {
-	exclusions := exclusionsOf(p)
-	key := profile{
-		Profile: waf.Profile{
-			Name: p.Name.V, BlockingParanoia: p.Paranoia.Blocking.V, DetectionParanoia: p.Paranoia.Detection.V,
-			Inbound: p.Threshold.Inbound.V, Outbound: p.Threshold.Outbound.V,
-			Args: p.Inspect.Args.V, Depth: p.Inspect.Depth.V, Body: p.Inspect.Body.V,
-		},
-		exclusions: fmt.Sprintf("%#v", exclusions),
-	}
+	key := keyOf(p)
 	for _, from := range []*state{b.next, b.prev} {
 		if kept, ok := from.inspectors[key]; ok {
 			b.next.inspectors[key] = kept
@@ -83,13 +75,25 @@ func (b *build) inspector(p *policy.WAFProfile) (*waf.Inspector, error) {
 			return kept, nil
 		}
 	}
-	made, err := waf.New(waf.Config{Profile: key.Profile, Exclusions: exclusions, Log: b.Log})
+	made, err := waf.New(waf.Config{Profile: key.Profile, Exclusions: exclusionsOf(p), Programs: b.Programs, Metrics: b.WAFMetrics, Log: b.Log})
 	b.next.inspectors[key] = made
 	if err != nil {
 		b.unproved(p, err)
 		return nil, errRecorded
 	}
 	return made, nil
+}
+
+func keyOf(p *policy.WAFProfile) profile {
+	return profile{
+		Profile: waf.Profile{
+			Name: p.Name.V, BlockingParanoia: p.Paranoia.Blocking.V, DetectionParanoia: p.Paranoia.Detection.V,
+			Inbound: p.Threshold.Inbound.V, Outbound: p.Threshold.Outbound.V,
+			Args: p.Inspect.Args.V, Depth: p.Inspect.Depth.V, Body: p.Inspect.Body.V,
+			Proof: waf.Proof(p.Proof.Or(string(waf.ProofOn))),
+		},
+		exclusions: fmt.Sprintf("%#v", exclusionsOf(p)),
+	}
 }
 
 func exclusionsOf(p *policy.WAFProfile) []waf.Exclusion {

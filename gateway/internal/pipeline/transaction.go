@@ -99,6 +99,18 @@ type Inspection struct {
 	// Excluded are the exclusions whose target the request has, by their place
 	// among those of the profile.
 	Excluded []int
+	// Proof is what the proof in front of the rules said.
+	Proof Proof
+}
+
+// Proof tells whether a request was proved clean, and if not, why not.
+type Proof struct {
+	// Asked says that it was asked, Clean that no rule had to be.
+	Asked, Clean bool
+	// Rule is the one that it could not rule out, 0 for none. Why says the
+	// reason; it has no part of the request in it.
+	Rule int
+	Why  string
 }
 
 // Validation is what the stage that validates bodies found.

@@ -9,6 +9,10 @@ func (w *writer) inspection(i *pipeline.Inspection) {
 	w.number(int64(i.Score))
 	w.numbers(i.Rules)
 	w.numbers(i.Excluded)
+	w.flag(i.Proof.Asked)
+	w.flag(i.Proof.Clean)
+	w.number(int64(i.Proof.Rule))
+	w.short(i.Proof.Why)
 	matches := i.Matches[:w.most(len(i.Matches))]
 	w.number(int64(len(matches)))
 	for i := range matches {
@@ -26,6 +30,7 @@ func (r *reader) inspection() (i pipeline.Inspection) {
 	i.Score = int(r.number())
 	i.Rules = r.numbers()
 	i.Excluded = r.numbers()
+	i.Proof = pipeline.Proof{Asked: r.flag(), Clean: r.flag(), Rule: int(r.number()), Why: r.string()}
 	for range r.number() {
 		i.Matches = append(i.Matches, pipeline.Match{Rule: int(r.number()), Target: r.string(), Message: r.string(), Denies: r.flag()})
 	}

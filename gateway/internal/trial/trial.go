@@ -29,6 +29,9 @@ type Config struct {
 	// From, if set, is a snapshot whose WAF rule sets are used where the
 	// profiles are the same: loading them is most of what a trial costs.
 	From *pipeline.Snapshot
+	// Programs, if set, are the compiled proofs of WAF profiles that others have
+	// too.
+	Programs *waf.Programs
 	// Keys, if set, are used in place of new ones, which take time to make.
 	Keys *Keys
 	// Log hears of faults of ours; nil discards.
@@ -74,7 +77,7 @@ func New(c Config) (*Trial, error) {
 	}
 	t := &Trial{doc: c.Document, limits: limits, keys: c.Keys, clock: newClock(), coverage: newCoverage(c.Document)}
 	t.compiler, err = compile.New(compile.Config{
-		Limits: limits, Gate: waf.NewGate(0), Meter: func(string) pipeline.Meter { return unmetered{} },
+		Limits: limits, Gate: waf.NewGate(0), Programs: c.Programs, Meter: func(string) pipeline.Meter { return unmetered{} },
 		IssuerHTTP: func(string) (*http.Client, error) { return &http.Client{Transport: unreachable{}}, nil },
 		Credential: credential,
 		Follow:     func(compile.Feed) (*token.Revocations, error) { return nil, nil },

@@ -7,6 +7,9 @@ import (
 
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/corazawaf/coraza/v3/types"
+
+	"portcullis/gateway/internal/waf/collect"
+	"portcullis/gateway/internal/waf/transform"
 )
 
 // Exclusion keeps rules from looking at one part of requests.
@@ -58,6 +61,49 @@ func (e Exclusion) directives() string {
 		fmt.Fprintf(&b, "SecRuleUpdateTargetById %d \"!%s\"\n", id, e.Target)
 	}
 	return b.String()
+}
+
+// excludedIn lists the same of a request that the engine was not shown.
+func (i *Inspector) excludedIn(s *subject) []int {
+	if len(i.exclusions) == 0 {
+		return nil
+	}
+	var arena transform.Arena
+	n := named{exclusions: i.exclusions, has: make([]bool, len(i.exclusions))}
+	w := collect.New(&arena, collect.Bounds{Args: MaxArgs, Depth: MaxDepth})
+	err := w.Head(&s.Head, &n)
+	switch {
+	case err != nil || len(s.body) == 0:
+	case s.format == formatJSON:
+		_ = w.JSON(s.text(), &n) // what cannot be read is not proved either
+	case s.format == formatForm:
+		_ = w.Form(s.text(), &n)
+	}
+	var touched []int
+	for n, has := range n.has {
+		if has {
+			touched = append(touched, n)
+		}
+	}
+	return touched
+}
+
+// named notes which exclusions have a target among the names that it is told.
+type named struct {
+	exclusions []Exclusion
+	has        []bool
+}
+
+func (n *named) Value(v collect.Variable, name, _ string) bool {
+	if v != collect.ArgsGet && v != collect.ArgsPost {
+		return true
+	}
+	for i, e := range n.exclusions {
+		if _, target, _ := strings.Cut(e.Target, ":"); strings.EqualFold(name, target) {
+			n.has[i] = true
+		}
+	}
+	return true
 }
 
 // excluded lists the exclusions whose target the request has.

@@ -57,8 +57,9 @@ func TestAnExclusionReachesOneRuleAtOnePart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tx := tc.tx
-			tx.Route = &pipeline.Route{Stages: []pipeline.Stage{NewStage(NewGate(0), &Use{Inspector: i})}}
-			d := pipeline.Decide(tx)
+			again := copied(t, tx)
+			d := through(i, NewGate(0), tx)
+			sameInEveryMode(t, i, tx, again, d)
 			if got := d.Kind == pipeline.Allow; got != tc.passes {
 				t.Errorf("passes is %v, want %v: %v, matches %+v", got, tc.passes, d.Problem, tx.WAF.Matches)
 			}

@@ -87,7 +87,22 @@ func (u *Use) explain(found pipeline.Inspection, state pipeline.State, refused *
 		}
 		r.Under = append(r.Under, e)
 	}
+	if found.Proof.Asked {
+		r.Under = append(r.Under, proofReason(found.Proof))
+	}
 	return r
+}
+
+// proofReason tells what the proof said. It decides nothing that the rules
+// would decide otherwise.
+func proofReason(p pipeline.Proof) pipeline.Reason {
+	switch {
+	case p.Clean:
+		return pipeline.Reason{Text: "proved clean"}
+	case p.Rule != 0:
+		return pipeline.Reason{Text: fmt.Sprintf("the proof is unsure: rule %d, %s", p.Rule, p.Why)}
+	}
+	return pipeline.Reason{Text: "the proof is unsure: " + p.Why}
 }
 
 // hit tells of one rule at one place. One that is only reported would need no

@@ -28,6 +28,10 @@ const (
 type Gate struct {
 	slots   chan struct{}
 	waiting atomic.Int64
+	// rechecks wait for a turn that nobody else wants; rechecking says that
+	// somebody is at it.
+	rechecks   chan recheck
+	rechecking atomic.Bool
 }
 
 // NewGate returns a gate for n inspections at once; for n <= 0, two a core.
@@ -35,7 +39,7 @@ func NewGate(n int) *Gate {
 	if n <= 0 {
 		n = slotsPerCore * runtime.GOMAXPROCS(0)
 	}
-	return &Gate{slots: make(chan struct{}, n)}
+	return &Gate{slots: make(chan struct{}, n), rechecks: make(chan recheck, recheckQueue)}
 }
 
 // enter waits for a turn. It returns a problem when none came within maxWait,

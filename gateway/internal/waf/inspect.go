@@ -1,14 +1,12 @@
 package waf
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/corazawaf/coraza/v3/types"
@@ -24,18 +22,18 @@ type finding struct {
 	interruption *types.Interruption
 }
 
-// inspect runs the request with this body through the rules. The error is a
-// denial when the engine would read the body in another way than f says, else a
-// fault. A panic of the engine is a fault like any other. What matched is told of
-// at most most rules.
-func (i *Inspector) inspect(tx *pipeline.Transaction, body []byte, f format, most int) (found finding, err error) {
+// inspect runs a request through the rules. The error is a denial when the
+// engine would read the body in another way than was bounded, else a fault. A
+// panic of the engine is a fault like any other. What matched is told of at most
+// most rules.
+func (i *Inspector) inspect(ctx context.Context, s *subject, most int) (found finding, err error) {
 	found.Profile = i.profile.Name
 	defer func() {
 		if p := recover(); p != nil {
 			// The transaction is not closed: closing would give it, half
 			// changed, to the next request.
 			err = fmt.Errorf("%w: panic: %v", errEngine, p)
-			i.log.LogAttrs(tx.Request.Context(), slog.LevelError, "panic in the WAF engine", slog.String("request", tx.ID),
+			i.log.LogAttrs(ctx, slog.LevelError, "panic in the WAF engine", slog.String("request", s.id),
 				slog.String("profile", i.profile.Name), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 		}
 	}()
@@ -47,7 +45,7 @@ func (i *Inspector) inspect(tx *pipeline.Transaction, body []byte, f format, mos
 	if engine.IsRuleEngineOff() || !engine.IsRequestBodyAccessible() {
 		return found, fmt.Errorf("%w: it is switched off", errEngine)
 	}
-	stopped, err := i.run(engine, state, tx, body, f)
+	stopped, err := i.run(engine, state, s)
 	found.Ran = true
 	found.interruption = stopped
 	found.Score = score(state)
@@ -62,29 +60,31 @@ func (i *Inspector) inspect(tx *pipeline.Transaction, body []byte, f format, mos
 
 // run feeds the engine phase by phase and returns as soon as it stops the
 // request.
-func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionState, tx *pipeline.Transaction, body []byte, f format) (*types.Interruption, error) {
-	engine.ProcessConnection(clientAddress(tx.Source), 0, "", 0)
-	engine.ProcessURI(target(tx), tx.Request.Method, tx.Request.Proto)
-	engine.SetServerName(tx.Host)
-	feedHeader(engine, tx)
+func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionState, s *subject) (*types.Interruption, error) {
+	engine.ProcessConnection(s.Source, 0, "", 0)
+	engine.ProcessURI(s.Target, s.Method, s.Proto)
+	engine.SetServerName(s.host)
+	for n := range s.Fields {
+		engine.AddRequestHeader(s.Fields[n].Name, s.Fields[n].Value)
+	}
 	if stopped := engine.ProcessRequestHeaders(); stopped != nil {
 		return stopped, nil
 	}
-	if len(body) > 0 {
+	if len(s.body) > 0 {
 		// Now the rules have chosen how to read the body. Whoever makes them
 		// choose otherwise than a backend would, hides the body from them.
-		if chosen := state.Variables().RequestBodyProcessor().Get(); chosen != f.processor() {
+		if chosen := state.Variables().RequestBodyProcessor().Get(); chosen != s.format.processor() {
 			return nil, problem.New(problem.UnsupportedMedia, "The Content-Type cannot be read.").
-				Because(fmt.Errorf("the body would be inspected as %q, not %q", chosen, f.processor()))
+				Because(fmt.Errorf("the body would be inspected as %q, not %q", chosen, s.format.processor()))
 		}
-		stopped, n, err := engine.WriteRequestBody(body)
+		stopped, n, err := engine.WriteRequestBody(s.body)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%w: taking the body: %w", errEngine, err)
 		case stopped != nil:
 			return stopped, nil
-		case n != len(body):
-			return nil, fmt.Errorf("%w: it took %d of %d bytes of the body", errEngine, n, len(body))
+		case n != len(s.body):
+			return nil, fmt.Errorf("%w: it took %d of %d bytes of the body", errEngine, n, len(s.body))
 		}
 	}
 	stopped, err := engine.ProcessRequestBody()
@@ -92,77 +92,6 @@ func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionS
 		return nil, fmt.Errorf("%w: reading the body: %w", errEngine, err)
 	}
 	return stopped, nil
-}
-
-// target is what the upstream will be asked for: the canonical path and the
-// query that was read. The engine splits it by itself, and no query is let in of
-// which it makes other parameters than we do.
-func target(tx *pipeline.Transaction) string {
-	if tx.Query.Raw() == "" {
-		return tx.Path
-	}
-	return tx.Path + "?" + tx.Query.Raw()
-}
-
-// clientAddress is the address without brackets, zone or IPv4-in-IPv6, as
-// address rules expect it.
-func clientAddress(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.Unmap().WithZone("").String()
-}
-
-// feedHeader shows the engine the header in a stable order, Host first and
-// every duplicate, so that equal requests get equal verdicts: net/http keeps
-// fields in a map. Host and the framing fields come from where net/http puts
-// them.
-func feedHeader(engine types.Transaction, tx *pipeline.Transaction) {
-	r := tx.Request
-	host := r.Host
-	if host == "" {
-		host = tx.Host
-	}
-	engine.AddRequestHeader("Host", host)
-	switch {
-	case len(r.TransferEncoding) > 0:
-		for _, coding := range r.TransferEncoding {
-			engine.AddRequestHeader("Transfer-Encoding", coding)
-		}
-	case r.ContentLength > 0, r.ContentLength == 0 && r.Method == http.MethodPost:
-		engine.AddRequestHeader("Content-Length", strconv.FormatInt(r.ContentLength, 10))
-	}
-	var few [32]string // most requests need no more, and so no allocation
-	names := few[:0]
-	for name := range r.Header {
-		if !skipped(name, r.Header[name]) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, value := range r.Header[name] {
-			engine.AddRequestHeader(name, value)
-		}
-	}
-}
-
-// skipped tells which fields the engine need not see.
-func skipped(name string, values []string) bool {
-	switch name {
-	case "Authorization":
-		// No upstream ever gets it: it is replaced or removed on the way. Shown to
-		// the rules it would cost as much as three arguments, match by chance
-		// (base64 holds everything) and lie about in the engine's memory.
-		return true
-	case "Host", "Content-Length", "Transfer-Encoding":
-		return true // fed already
-	case "Expect":
-		// net/http has answered 100-continue itself; the rules would refuse
-		// every client that asks before it sends a large body.
-		return len(values) == 1 && strings.EqualFold(values[0], "100-continue")
-	}
-	return false
 }
 
 // score is the anomaly score that the rules of the blocking paranoia level gave.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"sync"
 	"time"
 
 	crs "github.com/corazawaf/coraza-coreruleset/v4"
@@ -26,6 +27,10 @@ type Config struct {
 	// Exclusions keep rules from some parts of requests. Each is proved to do
 	// what it is for, and no more than that.
 	Exclusions []Exclusion
+	// Programs share compiled proofs; nil shares none.
+	Programs *Programs
+	// Metrics count what the proof does; nil counts nothing.
+	Metrics *Metrics
 	// Log tells what was loaded and what went wrong in the engine.
 	Log *slog.Logger
 }
@@ -37,13 +42,19 @@ type Inspector struct {
 	profile    Profile
 	exclusions []Exclusion
 	engine     coraza.WAF
+	directives string
 	rules      int
 	log        *slog.Logger
+	proving    proving
+	subjects   sync.Pool
 }
 
 // New loads the rules for a profile, about 30 ms of CPU and 2 MB once the
-// first is loaded, and proves that they work. It fails when the profile is out
-// of bounds, when no rule was loaded, or when an attack passes the probe. With
+// first is loaded, and proves that they work. The proof in front of them is
+// compiled from the same text and held against the engine, once for each text:
+// a quarter of a second and 20 MiB. It fails when the profile is out
+// of bounds, when no rule was loaded, when an attack passes the probe, or when the
+// proof says clean of what the engine does not. With
 // exclusions it loads them once more, without, and fails with Unproved for each
 // that does not do what its requests say.
 func New(c Config) (*Inspector, error) {
@@ -56,6 +67,9 @@ func New(c Config) (*Inspector, error) {
 	}
 	if err := checkExclusions(c.Exclusions); err != nil {
 		return nil, err
+	}
+	if c.Programs == nil {
+		c.Programs = NewPrograms()
 	}
 	began := time.Now()
 	i, err := load(profile, c.Exclusions, c.Log)
@@ -74,6 +88,9 @@ func New(c Config) (*Inspector, error) {
 			return nil, err
 		}
 	}
+	if err := i.startProving(c); err != nil {
+		return nil, err
+	}
 	c.Log.LogAttrs(context.Background(), slog.LevelInfo, "WAF rules loaded", slog.String("profile", profile.Name),
 		slog.Int("rules", i.rules), slog.Duration("took", time.Since(began)))
 	return i, nil
@@ -89,7 +106,7 @@ func load(p Profile, exclusions []Exclusion, log *slog.Logger) (*Inspector, erro
 	if err != nil {
 		return nil, fmt.Errorf("loading the rules of the WAF profile %q: %w", p.Name, err)
 	}
-	i := &Inspector{profile: p, exclusions: exclusions, engine: engine, rules: count(engine), log: log}
+	i := &Inspector{profile: p, exclusions: exclusions, engine: engine, directives: directives, rules: count(engine), log: log}
 	if closer, ok := engine.(experimental.WAFCloser); ok {
 		releaseWith(i, closer)
 	}

@@ -35,15 +35,27 @@ func (i *Inspector) probe() error {
 
 // ask inspects a request of our own, and tells all that matched.
 func (i *Inspector) ask(r *http.Request, body string) (finding, error) {
-	tx := &pipeline.Transaction{Request: r, Host: r.Host, Path: r.URL.Path, Source: netip.IPv6Loopback(), ID: "probe"}
-	if err := tx.ReadQuery(r.URL.RawQuery); err != nil {
-		return finding{}, err
-	}
-	f, err := i.profile.bounded(tx, []byte(body))
+	s, err := i.own(r, body)
 	if err != nil {
 		return finding{}, err
 	}
-	return i.inspect(tx, []byte(body), f, math.MaxInt32)
+	return i.inspect(r.Context(), s, math.MaxInt32)
+}
+
+// own is a request of our own as it is inspected. The error says by which bound
+// it is refused.
+func (i *Inspector) own(r *http.Request, body string) (*subject, error) {
+	tx := &pipeline.Transaction{Request: r, Host: r.Host, Path: r.URL.EscapedPath(), Source: netip.IPv6Loopback(), ID: "probe"}
+	if err := tx.ReadQuery(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	f, err := i.profile.bounded(tx, []byte(body))
+	if err != nil {
+		return nil, err
+	}
+	s := new(subject)
+	s.take(tx, []byte(body), f)
+	return s, nil
 }
 
 // probe asks evaluate, which tells the score of a request, about requests whose

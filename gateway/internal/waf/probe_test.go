@@ -94,7 +94,11 @@ func TestNoRulesIsAnError(t *testing.T) {
 
 func TestEveryParanoiaLevelLoads(t *testing.T) {
 	for level := 1; level <= maxParanoia; level++ {
-		i, err := New(Config{Profile: Profile{Name: "x", BlockingParanoia: level}, Log: slog.New(slog.DiscardHandler)})
+		profile := Profile{Name: "x", BlockingParanoia: level}
+		if level > provenParanoia {
+			profile.Proof = ProofOff
+		}
+		i, err := New(Config{Profile: profile, Programs: plainPrograms, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +111,7 @@ func TestEveryParanoiaLevelLoads(t *testing.T) {
 // A high threshold is how a policy begins carefully; it must not be taken for a
 // broken engine.
 func TestAHighThresholdLoadsAndStillScores(t *testing.T) {
-	i, err := New(Config{Profile: Profile{Name: "careful", Inbound: 1000}, Log: slog.New(slog.DiscardHandler)})
+	i, err := New(Config{Profile: Profile{Name: "careful", Inbound: 1000, Proof: ProofOff}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,9 @@ type Profile struct {
 	// Body bounds the request body in bytes, 256 to MaxBody, which is the
 	// default.
 	Body int64
+	// Proof says whether requests that are proved clean are spared the engine;
+	// default ProofOn. It changes no verdict.
+	Proof Proof
 }
 
 // complete returns the profile with its defaults, or why it cannot be used.
@@ -63,6 +66,7 @@ func (p Profile) complete() (Profile, error) {
 	p.Args = orDefault(p.Args, MaxArgs)
 	p.Depth = orDefault(p.Depth, defaultDepth)
 	p.Body = orDefault(p.Body, MaxBody)
+	p.Proof = orDefault(p.Proof, ProofOn)
 
 	for _, bound := range []struct {
 		what             string
@@ -81,11 +85,15 @@ func (p Profile) complete() (Profile, error) {
 				p.Name, bound.what, bound.got, bound.least, bound.most)
 		}
 	}
+	if p.Proof != ProofOn && p.Proof != ProofShadow && p.Proof != ProofOff {
+		return p, fmt.Errorf("the WAF profile %q has proof %q; it must be on, shadow or off", p.Name, p.Proof)
+	}
 	return p, nil
 }
 
-func orDefault[T int | int64](v, otherwise T) T {
-	if v == 0 {
+func orDefault[T comparable](v, otherwise T) T {
+	var none T
+	if v == none {
 		return otherwise
 	}
 	return v

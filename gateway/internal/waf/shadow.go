@@ -22,12 +22,23 @@ func (u *Use) beside(tx *pipeline.Transaction, body []byte, unread error, g *Gat
 		u.record(tx, u.profile.Name, pipeline.Deny)
 		return
 	}
+	s := u.subject(tx, body, format)
+	defer u.release(s)
+	ctx := tx.Request.Context()
+	proof := u.verdict(ctx, s)
+	if u.proving.spares(proof) {
+		tx.ShadowWAF = append(tx.ShadowWAF, u.proved(s, proof))
+		g.doubt(u.Inspector, s)
+		return
+	}
 	if !g.tryEnter() {
 		u.record(tx, u.profile.Name, pipeline.Fault)
 		return
 	}
 	defer g.leave()
-	found, err := u.inspect(tx, body, format, maxRules)
+	found, err := u.inspect(ctx, s, maxRules)
+	u.compare(ctx, s, proof, found, err)
+	found.Proof = proof
 	tx.ShadowWAF = append(tx.ShadowWAF, found.Inspection)
 	if err == nil && found.interruption != nil {
 		err = denial(found.interruption)

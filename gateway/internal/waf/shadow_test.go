@@ -75,7 +75,7 @@ func TestAProfileInShadowTellsWhatItWouldHaveDenied(t *testing.T) {
 }
 
 func TestAProfileInShadowBesideOneInForceLooksAtTheSameBody(t *testing.T) {
-	strict, err := New(Config{Profile: Profile{Name: "strict", BlockingParanoia: 2, Body: leastBody}, Log: inspector(t).log})
+	strict, err := New(Config{Profile: Profile{Name: "strict", BlockingParanoia: 2, Body: leastBody, Proof: ProofOff}, Log: inspector(t).log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +172,7 @@ func TestExplainTellsWhatMatchedWhereAndWhatWouldHaveLetItPass(t *testing.T) {
 				hit(942390, "SQL Injection Attack (reported only)", "ARGS:json.note", ""),
 				hit(942520, "Detects basic SQL authentication bypass attempts 4.0/4 (reported only)", "ARGS:json.note", ""),
 				{Text: "ARGS:json.note is kept from rules 942100", Place: "waf.yaml:8"},
+				{Text: "the proof is unsure: rule 942390, a rule"},
 			},
 		}},
 		"the same elsewhere": {NewStage(NewGate(0), &use), `{"name":"'good' or 'great' = fine"}`, pipeline.Reason{
@@ -179,6 +180,7 @@ func TestExplainTellsWhatMatchedWhereAndWhatWouldHaveLetItPass(t *testing.T) {
 				hit(942100, "SQL Injection Attack Detected via libinjection", "ARGS:json.name", "!"),
 				hit(942390, "SQL Injection Attack (reported only)", "ARGS:json.name", ""),
 				hit(942520, "Detects basic SQL authentication bypass attempts 4.0/4 (reported only)", "ARGS:json.name", ""),
+				{Text: "the proof is unsure: rule 942100, a rule"},
 			},
 		}},
 		"the same in shadow": {NewStage(NewGate(0), nil, use), `{"name":"'good' or 'great' = fine"}`, pipeline.Reason{
@@ -186,6 +188,7 @@ func TestExplainTellsWhatMatchedWhereAndWhatWouldHaveLetItPass(t *testing.T) {
 				hit(942100, "SQL Injection Attack Detected via libinjection", "ARGS:json.name", "!"),
 				hit(942390, "SQL Injection Attack (reported only)", "ARGS:json.name", ""),
 				hit(942520, "Detects basic SQL authentication bypass attempts 4.0/4 (reported only)", "ARGS:json.name", ""),
+				{Text: "the proof is unsure: rule 942100, a rule"},
 			},
 		}},
 		"what is refused before": {NewStage(NewGate(0), &use), `{`, pipeline.Reason{

@@ -63,8 +63,8 @@ func (s *stage) Decide(tx *pipeline.Transaction) error {
 	return nil
 }
 
-// enforce reads, bounds and inspects, in the order of what each costs: a slow
-// body holds no turn at the gate.
+// enforce reads, bounds, proves and inspects, in the order of what each costs: a
+// slow body holds no turn at the gate, and no room of the proof.
 func (s *stage) enforce(tx *pipeline.Transaction) error {
 	profile := &s.enforced.profile
 	if err := tx.ReadBody(profile.Body); err != nil {
@@ -74,15 +74,26 @@ func (s *stage) enforce(tx *pipeline.Transaction) error {
 	if err != nil {
 		return err
 	}
+	request := s.enforced.subject(tx, tx.Body, format)
+	defer s.enforced.release(request)
+	ctx := tx.Request.Context()
+	proof := s.enforced.verdict(ctx, request)
+	if s.enforced.proving.spares(proof) {
+		tx.WAF = s.enforced.proved(request, proof)
+		s.gate.doubt(s.enforced.Inspector, request)
+		return nil
+	}
 	if err := s.gate.enter(tx); err != nil {
 		return err
 	}
 	defer s.gate.leave()
-	found, err := s.enforced.inspect(tx, tx.Body, format, maxRules)
+	found, err := s.enforced.inspect(ctx, request, maxRules)
+	s.enforced.compare(ctx, request, proof, found, err)
 	if err != nil {
 		return err
 	}
 	tx.WAF = found.Inspection
+	tx.WAF.Proof = proof
 	if found.interruption == nil {
 		return nil
 	}

@@ -40,22 +40,22 @@ func checkExclusions(exclusions []Exclusion) error {
 func prove(bare, with *Inspector) error {
 	var wrong []error
 	for n, e := range with.exclusions {
-		p := proof{bare: bare, with: with, exclusion: e, n: n}
+		p := exclusionProof{bare: bare, with: with, exclusion: e, n: n}
 		p.run()
 		wrong = append(wrong, p.wrong...)
 	}
 	return errors.Join(wrong...)
 }
 
-// proof is the proof of one exclusion.
-type proof struct {
+// exclusionProof is the proof of one exclusion.
+type exclusionProof struct {
 	bare, with *Inspector
 	exclusion  Exclusion
 	n          int
 	wrong      []error
 }
 
-func (p *proof) run() {
+func (p *exclusionProof) run() {
 	e := p.exclusion
 	if len(e.MustPass) == 0 || len(e.MustBlock) == 0 {
 		p.fail(-1, -1, "an exclusion needs a request that must pass and one that must be blocked", "add must_pass: and must_block:")
@@ -100,7 +100,7 @@ func (p *proof) run() {
 }
 
 // both asks both inspectors about one request.
-func (p *proof) both(text string, mustPass, mustBlock int) (before, after finding, ok bool) {
+func (p *exclusionProof) both(text string, mustPass, mustBlock int) (before, after finding, ok bool) {
 	r, body, err := described(text)
 	if err == nil {
 		before, err = p.bare.ask(r, body)
@@ -115,7 +115,7 @@ func (p *proof) both(text string, mustPass, mustBlock int) (before, after findin
 	return before, after, true
 }
 
-func (p *proof) fail(mustPass, mustBlock int, what, mend string) {
+func (p *exclusionProof) fail(mustPass, mustBlock int, what, mend string) {
 	p.wrong = append(p.wrong, &Unproved{Exclusion: p.n, MustPass: mustPass, MustBlock: mustBlock, What: what, Mend: mend})
 }
 

@@ -1,0 +1,35 @@
+package compile
+
+import (
+	"fmt"
+
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/policies/policy"
+)
+
+// Advise tells what is worth knowing of what a document was compiled into: what
+// the proofs of its WAF profiles leave to the rules.
+func Advise(doc *policy.Document, s *pipeline.Snapshot) policy.Mistakes {
+	return unprovable(doc, func(p *policy.WAFProfile) []string {
+		if i := stateOf(s).inspectors[keyOf(p)]; i != nil {
+			return i.Unprovable()
+		}
+		return nil // no route has it
+	})
+}
+
+// unprovable notes at each profile what left says of it.
+func unprovable(doc *policy.Document, left func(*policy.WAFProfile) []string) (found policy.Mistakes) {
+	for _, p := range doc.WAF {
+		at := p.Pos
+		if p.Proof.Set {
+			at = p.Proof.Pos
+		}
+		for _, what := range left(p) {
+			m := doc.Excerpt(policy.At(at, policy.CodeUnproved, fmt.Sprintf("WAF profile %q: %s", p.Name.V, what), ""))
+			m.Severity = policy.Note
+			found = append(found, m)
+		}
+	}
+	return found
+}

@@ -1,0 +1,5 @@
+//go:build nightly
+
+package match
+
+const rounds = 4000

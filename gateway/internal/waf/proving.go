@@ -1,0 +1,154 @@
+package waf
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+
+	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
+)
+
+// Proof says what the proof in front of the engine is for. The zero value is
+// ProofOn.
+type Proof string
+
+const (
+	// ProofOn spares requests the engine that are proved clean.
+	ProofOn Proof = "on"
+	// ProofShadow asks both; the engine decides, and differences are counted.
+	ProofShadow Proof = "shadow"
+	// ProofOff asks the engine alone.
+	ProofOff Proof = "off"
+)
+
+// proving is the proof of one profile. The zero value proves nothing.
+type proving struct {
+	*program // nil for none
+	mode     Proof
+	meter    *meter
+	// every is of how many clean verdicts one is held against the engine.
+	every uint32
+}
+
+// proves tells whether the proof is to be asked. One that was caught lying is
+// asked only where nothing depends on it.
+func (p *proving) proves() bool {
+	return p.program != nil && p.prover != nil && (p.mode == ProofShadow || !p.off.Load())
+}
+
+// verdict is what the proof says of a request; not asked when there is none.
+func (i *Inspector) verdict(ctx context.Context, s *subject) pipeline.Proof {
+	v := i.said(ctx, s)
+	switch m := i.proving.meter; {
+	case !v.Asked:
+	case v.Clean:
+		m.clean()
+	case v.Why == panicked:
+		m.unsure(unsurePanic)
+	default:
+		m.unsure(v.Rule)
+	}
+	return v
+}
+
+// panicked is the reason of a proof that failed.
+const panicked = "the proof failed"
+
+// said is the verdict, uncounted. A panic of the proof is no answer: the engine
+// gives it.
+func (i *Inspector) said(ctx context.Context, s *subject) (v pipeline.Proof) {
+	p := &i.proving
+	if !p.proves() {
+		return v
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p.off.Store(true)
+			v = pipeline.Proof{Asked: true, Why: panicked}
+			p.meter.switchedOff()
+			i.log.LogAttrs(ctx, slog.LevelError, "panic in the proof in front of the WAF engine; from now on the engine is asked about every request",
+				slog.String("request", s.id), slog.String("profile", i.profile.Name), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	said := p.prove(s)
+	return pipeline.Proof{Asked: true, Clean: said.Clean, Rule: said.Rule, Why: said.Why}
+}
+
+// spares tells whether a request need not be shown to the engine.
+func (p *proving) spares(v pipeline.Proof) bool { return v.Clean && p.mode != ProofShadow }
+
+// proved is what the engine would have found in a request that is clean.
+func (i *Inspector) proved(s *subject, v pipeline.Proof) pipeline.Inspection {
+	return pipeline.Inspection{Profile: i.profile.Name, Ran: true, Proof: v, Excluded: i.excludedIn(s)}
+}
+
+// compare holds what the engine made of a request against a proof that it is
+// clean. What the engine could not look at shows nothing.
+func (i *Inspector) compare(ctx context.Context, s *subject, v pipeline.Proof, found finding, err error) {
+	if !v.Clean {
+		return
+	}
+	if refusal := effect(found, err); refusal != "" {
+		i.disproved(ctx, s, found, refusal)
+	}
+}
+
+// effect says what the engine would have done to a request; empty for nothing.
+func effect(found finding, err error) string {
+	_, refused := errors.AsType[*problem.Problem](err)
+	switch {
+	case refused:
+		return "refuses its body"
+	case err != nil:
+		return "" // a fault of the engine
+	case found.interruption != nil:
+		return "refuses it"
+	case found.Score != 0, len(found.Rules) > 0:
+		return "has rules that match"
+	}
+	return ""
+}
+
+// disproved raises the alarm over a request that was proved clean and is not,
+// and takes the proof out of the way. The log has no part of the request: it may
+// hold a secret, and its event tells the rest.
+func (i *Inspector) disproved(ctx context.Context, s *subject, found finding, refusal string) {
+	i.proving.meter.differs()
+	if i.proving.off.Swap(true) {
+		return // told already
+	}
+	i.proving.meter.switchedOff()
+	i.log.LogAttrs(ctx, slog.LevelError, "a request was proved clean and is not: the proof in front of the WAF engine is switched off for good; "+
+		"write proof: off for the profile, and report this",
+		slog.String("request", s.id), slog.String("profile", i.profile.Name), slog.String("mode", string(i.proving.mode)), slog.String("the_engine", refusal),
+		slog.Int("score", found.Score), slog.Any("rules", found.Rules), slog.String("method", s.Method), slog.String("body", s.format.processor()))
+}
+
+// Unprovable lists what the proof leaves to the engine, and why.
+func (i *Inspector) Unprovable() []string {
+	if i.proving.program == nil {
+		return nil
+	}
+	return i.proving.unprovable
+}
+
+// startProving compiles the proof, unless it is off, and holds it against the
+// engine.
+func (i *Inspector) startProving(c Config) error {
+	i.proving = proving{mode: i.profile.Proof, every: recheckEvery}
+	if i.profile.Proof == ProofOff {
+		return nil
+	}
+	i.proving.program, i.proving.meter = c.Programs.of(i.directives), c.Metrics.of(i.profile.Name)
+	for _, what := range i.proving.unprovable {
+		c.Log.Warn("not provable", "profile", i.profile.Name, "what", what)
+	}
+	if i.proving.off.Load() {
+		i.proving.meter.switchedOff()
+		c.Log.Error("the proof of these WAF rules was wrong before and stays switched off", "profile", i.profile.Name)
+		return nil
+	}
+	return i.selfTest(selfTestShare)
+}
