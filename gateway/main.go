@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.AddCommand(diffCommand(stdout, stderr), showCommand(stdout, stderr), initCommand(stdout, stderr))
 	root.AddCommand(testCommand(stdout, stderr), explainCommand(stdout, stderr, os.Stdin))
 	root.AddCommand(fmtCommand(os.Stdin, stdout, stderr), schemaCommand(stdout))
-	root.AddCommand(reloadCommand(stdout, stderr), decisionsCommand(stdout))
+	root.AddCommand(reloadCommand(stdout, stderr), decisionsCommand(stdout), wafCommand(stdout, stderr, os.Stdin))
 	if err := root.ExecuteContext(ctx); err != nil {
 		if errors.Is(err, errReported) {
 			return 1

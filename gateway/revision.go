@@ -106,7 +106,7 @@ func (r repository) open(ctx context.Context, ref string) (fs.FS, error) {
 // wanted are the files that policies are made of.
 func wanted(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
-	case ".yaml", ".yml", ".json":
+	case ".yaml", ".yml", ".json", ".conf":
 		return true
 	}
 	return false

@@ -19,6 +19,7 @@ import (
 	"portcullis/gateway/internal/control"
 	"portcullis/gateway/internal/edge"
 	"portcullis/gateway/internal/framing"
+	"portcullis/gateway/internal/hits"
 	"portcullis/gateway/internal/listen"
 	"portcullis/gateway/internal/ops"
 	"portcullis/gateway/internal/pipeline"
@@ -41,6 +42,7 @@ type serving struct {
 	drainDelay, drainTimeout time.Duration
 	bounds                   bounds
 	control, skipTests       string
+	securityEvents           string
 	recent                   int
 	readAhead                bool
 	identity
@@ -79,7 +81,8 @@ func serveCommand(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&s.keyFile, "client-key", "", "file that holds the client's private key (PKCS #8, PEM), in place of a secret; read at the start")
 	f.DurationVar(&s.drainDelay, "drain-delay", time.Second, "how long to go on accepting after readiness fails")
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 15*time.Second, "how long requests under way may take at the end")
-	f.StringVar(&s.control, "control", "", "socket of gateway reload, explain and decisions, for this user only; default: none")
+	f.StringVar(&s.control, "control", "", "socket of gateway reload, explain, decisions and waf hits, for this user only; default: none")
+	f.StringVar(&s.securityEvents, "security-events", "", "file that security events are appended to, one line of JSON for each WAF profile that found something in a request; default: among the other events, on the standard output")
 	f.IntVar(&s.recent, "recent", 4096, "how many requests are remembered for gateway explain, at most 4 KiB each; 0 for none")
 	f.StringVar(&s.skipTests, "skip-tests", "", "start without running the policies' own tests, for this reason: for emergencies, and seen in /status")
 	f.BoolVar(&s.readAhead, "read-ahead", false, "notice clients that leave by reading ahead for each request, as net/http does by itself; costs more than to look after those that wait, the default")
@@ -144,11 +147,20 @@ func (s serving) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	handler, err := edge.New(edge.Config{Current: current, Events: events, Unmatched: meters.Route("none"), Log: log, Observe: observe, BodyRate: s.bounds.bodyRate, Streams: s.bounds.streams})
+	top, err := hits.New(hits.Config{})
 	if err != nil {
 		return err
 	}
-	closeControl, err := s.listen(control.Config{Path: s.control, Reloader: reloader, Policies: s.policies, Recent: ring, Log: log})
+	alerts, closeAlerts, err := s.alerts(ctx, events, registry)
+	if err != nil {
+		return err
+	}
+	defer closeAlerts()
+	handler, err := edge.New(edge.Config{Current: current, Events: events, Alerts: alerts, Unmatched: meters.Route("none"), Log: log, Observe: also(observe, top), BodyRate: s.bounds.bodyRate, Streams: s.bounds.streams})
+	if err != nil {
+		return err
+	}
+	closeControl, err := s.listen(control.Config{Path: s.control, Reloader: reloader, Policies: s.policies, Recent: ring, Hits: top, Log: log})
 	if err != nil {
 		return err
 	}
@@ -200,6 +212,16 @@ func (s serving) remember(current *pipeline.Current) (*recent.Ring, func(*pipeli
 		return nil, nil, fmt.Errorf("--recent: %w", err)
 	}
 	return ring, ring.Observe, nil
+}
+
+// also counts what the WAF found, beside what observe does, which may be nil.
+func also(observe func(*pipeline.Transaction, pipeline.Decision, int), top *hits.Table) func(*pipeline.Transaction, pipeline.Decision, int) {
+	return func(tx *pipeline.Transaction, d pipeline.Decision, status int) {
+		if observe != nil {
+			observe(tx, d, status)
+		}
+		top.Observe(tx)
+	}
 }
 
 // listen opens the control socket, if there is to be one, and returns what ends it.

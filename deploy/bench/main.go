@@ -1,7 +1,7 @@
 // Bench tells what the gateway and the token service cost: their own CPU time a
 // request or a token, beside what they are compared with in the same run: a bare
 // httputil.ReverseProxy that has the same certificate, client, body and upstream,
-// nginx and haproxy where they are installed, and a signature alone. It tells too how long a good client waits while others
+// nginx and haproxy where they are installed, also with ModSecurity, and a signature alone. It tells too how long a good client waits while others
 // guess secrets, how soon a revoked token is refused, and what a paid booking costs
 // each process of the hotel. Load generator and
 // backend are processes of their own and are not counted. Everything stays on
@@ -81,7 +81,7 @@ type part struct {
 // choose gives the parts that are named, or all of them in their order.
 func choose(names []string) ([]part, error) {
 	all := []part{
-		{"gateway", (*system).gateway}, {"forward", (*system).forwarded}, {"tokens", (*system).tokens}, {"checks", (*system).checks},
+		{"gateway", (*system).gateway}, {"forward", (*system).forwarded}, {"waf", (*system).walled}, {"tokens", (*system).tokens}, {"checks", (*system).checks},
 		{"flood", (*system).flooded}, {"revoked", (*system).revoked}, {"booked", (*system).booked},
 	}
 	if len(names) == 0 {
@@ -91,7 +91,7 @@ func choose(names []string) ([]part, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(p part) bool { return p.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("unknown argument %q; bench takes the names of parts: gateway, forward, tokens, checks, flood, revoked, booked", name)
+			return nil, fmt.Errorf("unknown argument %q; bench takes the names of parts: gateway, forward, waf, tokens, checks, flood, revoked, booked", name)
 		}
 		chosen = append(chosen, all[i])
 	}

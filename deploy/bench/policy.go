@@ -8,7 +8,7 @@ import (
 // policies gives each row a route of its own; each has one part more than the
 // one before. Limits are wide enough never to refuse: a refusal is cheap.
 const policies = `version: 1
-hosts: [127.0.0.1]
+hosts: [127.0.0.1, api.hotel.test]
 trusted_proxies: []
 
 issuers:

@@ -99,11 +99,13 @@ func newCrowd(t *testing.T, more ...string) *crowd {
 	return c
 }
 
-// eventReader reads the gateway's events as they come, each once.
+// eventReader reads the gateway's events as they come, each once: those of
+// requests, or those of the WAF.
 type eventReader struct {
 	path   string
 	offset int64
 	seen   map[string]map[string]any
+	alerts bool
 }
 
 // of waits for the event of a request.
@@ -141,7 +143,10 @@ func (r *eventReader) read(t *testing.T) {
 		if err := json.Unmarshal(line, &event); err != nil {
 			t.Fatalf("an event is not JSON: %v: %s", err, line)
 		}
-		r.seen[str(event["http.request.id"])] = event
+		// Of several alerts the first is that of the request.
+		if id := str(event["http.request.id"]); (event["event.kind"] == "alert") == r.alerts && r.seen[id] == nil {
+			r.seen[id] = event
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ const imports = `
 	gateway/internal/waf/seclang < gateway/internal/waf/match;
 	gateway/internal/waf/seclang, gateway/internal/waf/match, gateway/internal/waf/transform, gateway/internal/waf/collect < gateway/internal/waf/proof;
 	gateway/internal/pipeline, authserver/token, services/problem < gateway/internal/limit, gateway/internal/body;
-	gateway/internal/waf/proof, gateway/internal/waf/collect, gateway/internal/waf/transform, gateway/internal/pipeline, authserver/token, services/problem
+	gateway/internal/waf/proof, gateway/internal/waf/match, gateway/internal/waf/collect, gateway/internal/waf/transform, gateway/internal/waf/seclang, gateway/internal/pipeline, authserver/token, services/problem
 	< gateway/internal/waf;
 	gateway/internal/pipeline, authserver/token < gateway/internal/condition;
 	gateway/internal/pipeline, gateway/internal/condition, authserver/token, services/problem < gateway/internal/access;
@@ -78,12 +78,17 @@ const imports = `
 
 	# What was decided is remembered below the edge; whoever holds the socket asks for it.
 	gateway/internal/pipeline, authserver/token, services/problem < gateway/internal/recent;
-	gateway/internal/recent, gateway/internal/reload, gateway/internal/pipeline, policies/policy < gateway/internal/control;
+	gateway/internal/pipeline, authserver/token < gateway/internal/hits;
+	gateway/internal/recent, gateway/internal/hits, gateway/internal/reload, gateway/internal/pipeline, policies/policy < gateway/internal/control;
 
 	# A trial is the whole gateway without a network, for tests, explanations and reloads.
 	policies/policy, gateway/internal/compile, gateway/internal/edge, gateway/internal/limit, gateway/internal/waf,
 	gateway/internal/upstream, gateway/internal/pipeline, authserver/token
 	< gateway/internal/trial;
+
+	# Exclusions are proposed from recorded events and tried as they would be served.
+	policies/policy, gateway/internal/compile, gateway/internal/trial, gateway/internal/waf, gateway/internal/hits, gateway/internal/pipeline
+	< gateway/internal/tune;
 
 	# Below HTTP there are connections, and certificates.
 	gateway/internal/pipeline, services/chassis, certs < gateway/internal/listen;

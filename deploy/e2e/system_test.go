@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -269,13 +270,19 @@ func (s *system) eventLog() string {
 	return string(data)
 }
 
-// events are the gateway's events so far, decoded.
+// events are the gateway's events so far, decoded; one for each request.
 func (s *system) events() []map[string]any {
 	s.t.Helper()
 	return s.decoded(s.eventLog())
 }
 
-func (s *system) decoded(log string) (all []map[string]any) {
+func (s *system) decoded(log string) []map[string]any {
+	s.t.Helper()
+	return slices.DeleteFunc(s.lines(log), func(e map[string]any) bool { return e["event.kind"] == "alert" })
+}
+
+// lines are the events, and among them those of the WAF.
+func (s *system) lines(log string) (all []map[string]any) {
 	s.t.Helper()
 	for line := range strings.Lines(log) {
 		var e map[string]any

@@ -47,6 +47,7 @@ func (a *adviser) note(at Pos, code, what, why, hint string) {
 // exemptions tells of everything that is let through for a while.
 func (a *adviser) exemptions() {
 	for _, p := range a.doc.WAF {
+		a.patches(p)
 		for _, e := range p.Exclusions {
 			a.exemption(e.Pos, e.Exemption, fmt.Sprintf("WAF profile %q does not look at %s with %s", p.Name.V, e.Target.V, rulesOf(e)))
 		}

@@ -31,9 +31,13 @@ const (
 	DefaultParanoia    = 1
 	DefaultInbound     = 5
 	DefaultOutbound    = 4
-	DefaultArgs        = inspectArgsMost
+	DefaultArgs        = 255
 	DefaultDepth       = 20
 	DefaultInspectBody = inspectBodyMost // bytes
+	DefaultCost        = 20 * time.Millisecond
+	DefaultOver        = "reject"
+
+	DefaultResponseBody = 128 << 10 // bytes of an answer that are inspected
 
 	DefaultIssued  = 5 * time.Minute // life of a token that is issued
 	DefaultRefresh = 12 * time.Hour

@@ -94,7 +94,7 @@ func (v *validator) expected(e *Expect, rules []string) {
 	v.refers(e.Route, "route", "routes", v.routes)
 	v.refers(e.Limit, "limit", "limits", v.limits)
 	if e.Rule.Set && !isRuleID(e.Rule.V) && !slices.Contains(rules, e.Rule.V) && !v.doc.partial {
-		v.report(e.Rule.Pos, CodeUnknownName, fmt.Sprintf("there is no rule %q", e.Rule.V), didYouMean(e.Rule.V, rules), "write the rule's name, allow[0], deny[1], or the id of a rule of the Core Rule Set")
+		v.report(e.Rule.Pos, CodeUnknownName, fmt.Sprintf("there is no rule %q", e.Rule.V), didYouMean(e.Rule.V, rules), "write the rule's name, allow[0], deny[1], or the id of a rule of the Core Rule Set or of a patch")
 	}
 	for _, s := range e.Shadow {
 		v.shadowed(s, rules)
@@ -141,8 +141,9 @@ func (v *validator) rulesByName() []string {
 	return names
 }
 
-// isRuleID reports whether s is the id of a rule of the Core Rule Set.
+// isRuleID reports whether s is the id of a rule of the Core Rule Set or of a
+// patch.
 func isRuleID(s string) bool {
 	n, err := strconv.Atoi(s)
-	return err == nil && n >= 900_000 && n <= 999_999
+	return err == nil && n >= 900_000 && n <= lastPatch
 }

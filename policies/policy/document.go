@@ -21,8 +21,8 @@ type Document struct {
 	Clients     []*Client
 	Tests       []*Test
 
-	// files are those that policies name (schemas of bodies), by their path
-	// below the policy folder.
+	// files are those that policies name (schemas of bodies, patches), by their
+	// path below the policy folder.
 	files map[string][]byte
 	// sources are the files by name, for quoting.
 	sources map[string]*source
@@ -34,7 +34,7 @@ type Document struct {
 }
 
 // File is the content of a file that the policies name, such as the schema of
-// a body.
+// a body or a patch.
 func (d *Document) File(name string) ([]byte, bool) {
 	data, ok := d.files[name]
 	return data, ok
@@ -253,11 +253,24 @@ type WAFProfile struct {
 	Paranoia  Paranoia
 	Threshold Threshold
 	Inspect   Inspect
+	Responses *Responses // which answers are inspected; nil: none
 	// Mode is enforce (default) or shadow.
 	Mode Value[string]
 	// Proof is on (default), shadow or off.
 	Proof      Value[string]
+	Patches    []*Patch
 	Exclusions []*Exclusion
+}
+
+// Patch is a file of rules in the language of the WAF's engine that refuse what
+// attacks one weakness, until that is mended.
+type Patch struct {
+	Pos  Pos
+	File Value[string] // waf/NAME.conf, below the policy folder; see Document.File
+	Exemption
+	// MustPass are requests that pass with the patch, MustBlock are refused with
+	// it and pass without. They are written as those of an exclusion.
+	MustPass, MustBlock []Value[string]
 }
 
 // Exclusion keeps rules of the Core Rule Set from looking at one target.
@@ -278,11 +291,35 @@ type Paranoia struct{ Blocking, Detection Value[int] }
 // Threshold is the anomaly score from which a request is denied.
 type Threshold struct{ Inbound, Outbound Value[int] }
 
-// Inspect bounds what a request may cost to inspect; over a bound it is refused.
+// Inspect bounds what a request may cost to inspect; over a bound it is refused,
+// but for Over.
 type Inspect struct {
-	Args  Value[int]   // default and most 255
+	Args  Value[int]   // default 255
 	Depth Value[int]   // nesting of JSON; default 20
 	Body  Value[int64] // bytes; default and most 64 KiB
+	// Formats are the kinds of bodies taken, of json, form, multipart and xml;
+	// default json and form. See Taken.
+	Formats []Value[string]
+	// Cost is CPU time of the rules for one request, estimated before they are
+	// asked; default 20 ms. Over says what becomes of a request that is over it:
+	// reject (default) or record.
+	Cost Value[time.Duration]
+	Over Value[string]
+}
+
+// Taken are the kinds of bodies that are taken.
+func (i *Inspect) Taken() []string {
+	if len(i.Formats) == 0 {
+		return []string{"json", "form"}
+	}
+	return Values(i.Formats)
+}
+
+// Responses says which answers are inspected, and how much of each.
+type Responses struct {
+	Pos   Pos
+	Types []Value[string] // media types without parameters
+	Body  Value[int64]    // bytes; default 128 KiB, most 512 KiB
 }
 
 // Route is what is asked, who may, and where it goes.

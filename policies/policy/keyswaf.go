@@ -25,8 +25,10 @@ func wafTable(v *WAFProfile) table {
 		{"paranoia", false, mapping(paranoiaTable(&v.Paranoia)), "which rules are asked, by their level"},
 		{"threshold", false, mapping(thresholdTable(&v.Threshold)), "anomaly score from which is refused"},
 		{"inspect", false, mapping(inspectTable(&v.Inspect)), "what a request may cost. What is over is refused"},
+		{"responses", false, optional(&v.Responses, responsesTable), "which answers are inspected before the caller gets them; none if absent. See Answers"},
 		{"mode", false, mode(&v.Mode), modeDoc},
 		{"proof", false, word(&v.Proof, "on", shadow, "off"), "`on` (default): requests that are proved clean are spared the rules; `shadow`: both are asked, the rules decide and differences are counted; `off`. It changes no verdict"},
+		{"patches", false, list(&v.Patches, patchTable), "files of rules that refuse what attacks one weakness; see Virtual patches"},
 		{"exclusions", false, list(&v.Exclusions, exclusionTable), "rules that do not look at one argument"},
 	}}
 }
@@ -47,9 +49,12 @@ func thresholdTable(v *Threshold) table {
 
 func inspectTable(v *Inspect) table {
 	return table{"inspect", nil, []field{
-		{"args", false, number(&v.Args), "most arguments; default and most 255"},
-		{"depth", false, number(&v.Depth), "most nesting of JSON; default 20, most 64"},
+		{"args", false, number(&v.Args), "most arguments; default 255, most 1000"},
+		{"depth", false, number(&v.Depth), "most nesting of JSON and XML; default 20, most 64"},
 		{"body", false, size(&v.Body), "most bytes; default and most `64KiB`"},
+		{"formats", false, words(&v.Formats, "json", "form", "multipart", "xml"), "kinds of bodies that are taken: `json`, `form`, `multipart` (with files), `xml` (also SOAP); default `[json, form]`"},
+		{"cost", false, duration(&v.Cost), "most CPU time of the rules for one request, estimated from its bytes, arguments and the rules that may match, before they are asked; default `20ms`, `1ms` to `1s`. A request that is proved clean costs nothing"},
+		{"over", false, word(&v.Over, DefaultOver, "record"), "what becomes of a request over `cost`: `reject` (default), or `record`: it passes **uninspected**, and its event says so"},
 	}}
 }
 
@@ -60,5 +65,14 @@ func exclusionTable(v *Exclusion) table {
 	}, exemptionKeys(&v.Exemption)...), []field{
 		{"must_pass", true, listOf(&v.MustPass, false, payload), "requests that are refused without the exclusion and pass with it. A text that begins with `{` or `[` is a JSON body, any other a query string"},
 		{"must_block", true, listOf(&v.MustBlock, false, payload), "requests that are refused in spite of it"},
+	}...)}
+}
+
+func patchTable(v *Patch) table {
+	return table{"a patch", &v.Pos, append(append([]field{
+		{"file", true, text(&v.File), "`waf/cve-2026-1.conf`: below the policy folder, at most 64 KiB. SecRule, SecAction and SecMarker, with ids from 1000000 to 1099999"},
+	}, exemptionKeys(&v.Exemption)...), []field{
+		{"must_pass", true, listOf(&v.MustPass, false, payload), "requests that pass with the patch, written as those of an exclusion"},
+		{"must_block", true, listOf(&v.MustBlock, false, payload), "requests that are refused with the patch, and pass without it"},
 	}...)}
 }

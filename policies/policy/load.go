@@ -71,6 +71,7 @@ func load(fsys fs.FS, env func(string) (string, bool)) (*Document, error) {
 			add(sum, name, data)
 		}
 	}
+	d.patches(fsys)
 	for _, name := range d.bodies(fsys) {
 		add(sum, name, d.doc.files[name])
 	}

@@ -110,9 +110,13 @@ func TestEveryExampleOfTheReferenceLoads(t *testing.T) {
 	if len(examples) < 4 {
 		t.Fatalf("%d examples", len(examples))
 	}
+	patch := regexp.MustCompile("(?s)```apache\n(.*?)```").FindStringSubmatch(reference(t))
+	if patch == nil {
+		t.Fatal("no patch")
+	}
 	for _, found := range examples {
 		text := found[1]
-		files := fstest.MapFS{"example.yaml": file(text), "base.yaml": {Data: base}, "bodies/note.json": file("{}")}
+		files := fstest.MapFS{"example.yaml": file(text), "base.yaml": {Data: base}, "bodies/note.json": file("{}"), "waf/cve-2026-1.conf": file(patch[1])}
 		switch {
 		case strings.Contains(text, "\nhosts:"):
 			whole = text

@@ -197,12 +197,30 @@ func (s *shower) profiles(r *Route, e Effective) {
 		number("inspect.args", p.Inspect.Args, DefaultArgs)
 		number("inspect.depth", p.Inspect.Depth, DefaultDepth)
 		s.value(1, p.Inspect.Body.Pos, p.Inspect.Body.Set, "inspect.body: "+FormatSize(p.Inspect.Body.Or(DefaultInspectBody)))
+		s.formats(p)
+		s.value(1, p.Inspect.Cost.Pos, p.Inspect.Cost.Set, "inspect.cost: "+FormatDuration(p.Inspect.Cost.Or(DefaultCost)))
+		s.value(1, p.Inspect.Over.Pos, p.Inspect.Over.Set, "inspect.over: "+p.Inspect.Over.Or(DefaultOver))
+		if a := p.Responses; a != nil {
+			s.line(1, a.Pos, "responses: {types: %s, body: %s}", inline(a.Types), FormatSize(a.Body.Or(DefaultResponseBody)))
+		}
 		s.text(1, "mode", p.Mode)
 		s.value(1, p.Proof.Pos, p.Proof.Set, "proof: "+p.Proof.Or("on"))
+		for _, x := range p.Patches {
+			s.line(1, x.Pos, "patch: %s, owner: %s, until: %s, reason: %s", x.File.V, scalarText(x.Owner.V), lastDay(x.Expires.V), scalarText(x.Reason.V))
+		}
 		for _, x := range p.Exclusions {
 			s.line(1, x.Pos, "exclusion: %v of %s, owner: %s, until: %s, reason: %s", Values(x.Rules), x.Target.V, scalarText(x.Owner.V), lastDay(x.Expires.V), scalarText(x.Reason.V))
 		}
 	}
+}
+
+// formats are the kinds of bodies that a WAF profile takes.
+func (s *shower) formats(p *WAFProfile) {
+	pos := p.Pos
+	if len(p.Inspect.Formats) > 0 {
+		pos = p.Inspect.Formats[0].Pos
+	}
+	s.value(1, pos, len(p.Inspect.Formats) > 0, "inspect.formats: ["+strings.Join(p.Inspect.Taken(), ", ")+"]")
 }
 
 // lastDay is the day whose end an exemption's expiry is.

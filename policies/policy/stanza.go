@@ -23,7 +23,7 @@ const (
 	shortest     = time.Millisecond
 
 	inspectBodyMost = 64 << 10
-	inspectArgsMost = 255
+	inspectArgsMost = 1000
 	depthInspected  = 64
 	scoreMost       = 10_000
 )
@@ -159,9 +159,15 @@ func (v *validator) profile(p *WAFProfile) {
 	v.count(p.Inspect.Args, 1, inspectArgsMost)
 	v.count(p.Inspect.Depth, 1, depthInspected)
 	v.size(p.Inspect.Body, inspectBodyMost)
+	v.duration(p.Inspect.Cost, time.Millisecond, time.Second)
+	if p.Proof.V == "off" && p.Inspect.Cost.Set {
+		v.report(p.Inspect.Cost.Pos, CodeNoEffect, "without the proof every request costs the whole price of the rules, and is bounded by 1s of it", "", "leave cost out, or the proof on")
+	}
+	v.responses(p)
 	for _, e := range p.Exclusions {
 		v.exclusion(e)
 	}
+	v.patches(p)
 }
 
 // profiles checks the WAF profiles of one list: requests are refused by one, and

@@ -28,6 +28,7 @@ const (
 	ClientClosed      Code = "client_closed_request"
 	Internal          Code = "internal"
 	BadGateway        Code = "bad_gateway"
+	AnswerWithheld    Code = "answer_withheld"
 	Unavailable       Code = "unavailable"
 	Overloaded        Code = "overloaded"
 	IssuerUnavailable Code = "issuer_unavailable"
@@ -83,6 +84,8 @@ func meanings(c Code) meaning {
 		return meaning{499, "The client closed the request"}
 	case BadGateway:
 		return meaning{http.StatusBadGateway, "The service behind the gateway gave no valid answer"}
+	case AnswerWithheld:
+		return meaning{http.StatusBadGateway, "The answer was withheld"}
 	case Unavailable:
 		return meaning{http.StatusServiceUnavailable, "The service is not available right now"}
 	case Overloaded:

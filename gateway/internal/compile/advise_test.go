@@ -3,6 +3,7 @@ package compile
 import (
 	"testing"
 
+	"portcullis/gateway/internal/waf"
 	"portcullis/policies/policy"
 )
 
@@ -10,8 +11,8 @@ func TestWhatAProofLeavesToTheRulesIsANoteAtItsProfile(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, fine)
 	doc := f.document(written(t))
-	found := unprovable(doc, func(p *policy.WAFProfile) []string {
-		return []string{"rule 10003 at line 3: operator @inspectFile is not provable"}
+	found := unprovable(doc, func(p *policy.WAFProfile) []waf.Unprovable {
+		return []waf.Unprovable{{What: "rule 10003 at line 3: operator @inspectFile is not provable"}}
 	})
 	if len(found) != 1 || found[0].Severity != policy.Note || found[0].Code != policy.CodeUnproved || found[0].Pos.Line == 0 ||
 		found[0].What != `WAF profile "api": rule 10003 at line 3: operator @inspectFile is not provable` {

@@ -6,6 +6,7 @@ import (
 	"portcullis/gateway/internal/compress"
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/upstream"
+	"portcullis/gateway/internal/waf"
 	"portcullis/policies/policy"
 )
 
@@ -42,7 +43,17 @@ func (b *build) answers(r *pipeline.Route, p *policy.Route, e policy.Effective) 
 	if to == nil {
 		return false // its own mistake has been recorded
 	}
+	some, enforced := b.answered(e)
+	if enforced {
+		if options, err = readable(options, p.Request, b); err != nil {
+			b.wrong(p.Pos, CodeRoute, err.Error(), "")
+			return false
+		}
+	}
 	r.Upstream, r.Forward = e.Upstream.V, to.Forwarder(options)
+	if some {
+		r.Forward = waf.NewForwarder(r.Forward)
+	}
 	if types := p.Compressed(); types != nil {
 		compressed, err := compress.New(compress.Config{Next: r.Forward, Types: types, Pool: b.packers})
 		if err != nil {

@@ -229,7 +229,7 @@ func TestExemptionsTellWhenTheyEnd(t *testing.T) {
 	current.Store(s)
 	// Two exceptions of one name are one series, of the one that ends first.
 	const want = `
-# HELP portcullis_policy_exemption_expiry_timestamp_seconds When an exclusion of a WAF profile, or an exception to a floor, is to be thought over. It is in force before and after.
+# HELP portcullis_policy_exemption_expiry_timestamp_seconds When an exclusion or a patch of a WAF profile, or an exception to a floor, is to be thought over. It is in force before and after.
 # TYPE portcullis_policy_exemption_expiry_timestamp_seconds gauge
 portcullis_policy_exemption_expiry_timestamp_seconds{kind="floor",name="/old/* old"} 1.8014400e+09
 `

@@ -39,6 +39,7 @@ const (
 	CodeSchema    = "C008" // a schema of bodies that cannot be compiled
 	CodeSecret    = "C009" // a secret that a field of a request needs cannot be read
 	CodeAuthority = "C010" // the authorities of clients' certificates cannot be read
+	CodePatch     = "C011" // a patch of a WAF profile that cannot be used
 )
 
 // Config is what a Compiler builds with: the parts that outlive a snapshot.

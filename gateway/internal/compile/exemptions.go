@@ -24,6 +24,9 @@ type exemption struct {
 func exemptions(doc *policy.Document) []exemption {
 	var all []exemption
 	for _, p := range doc.WAF {
+		for _, patch := range p.Patches {
+			all = append(all, exemption{"patch", p.Name.V + " " + patch.File.V, patch.Expires.V})
+		}
 		for _, e := range p.Exclusions {
 			var rules []string
 			for _, id := range e.Rules {
@@ -56,7 +59,7 @@ type exemptionCollector struct {
 // NewExemptionCollector tells when the exemptions of the snapshot in force end.
 func NewExemptionCollector(current *pipeline.Current) prometheus.Collector {
 	return exemptionCollector{current, prometheus.NewDesc("portcullis_policy_exemption_expiry_timestamp_seconds",
-		"When an exclusion of a WAF profile, or an exception to a floor, is to be thought over. It is in force before and after.", []string{"kind", "name"}, nil)}
+		"When an exclusion or a patch of a WAF profile, or an exception to a floor, is to be thought over. It is in force before and after.", []string{"kind", "name"}, nil)}
 }
 
 func (c exemptionCollector) Describe(to chan<- *prometheus.Desc) { to <- c.expiry }

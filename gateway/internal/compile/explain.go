@@ -61,5 +61,10 @@ func Explanations() []policy.Explanation {
 			Why:  "Without them nobody could tell a good certificate from another, and every client of the host would be turned away.",
 			Mend: "Put certificates (PEM), and nothing else, into the file that ca names, readable for the gateway. gateway check does not read it; serve does.",
 		},
+		{
+			Code: CodePatch, Title: "a patch of a WAF profile that cannot be used",
+			Why:  "Rules of a patch are given to the WAF's engine as they stand. What could switch it off, read files or undo other rules is refused, and so is a patch that does not refuse what it is for, or that refuses what must pass.",
+			Mend: "Look at the line in the mistake. A patch holds SecRule, SecAction and SecMarker, with ids from 1000000 to 1099999, for phase 1 or 2. Each request of must_block has to be refused with it and pass without it, each of must_pass has to pass. policies/README.md says it all under Virtual patches.",
+		},
 	}
 }

@@ -58,14 +58,14 @@ func (b *build) use(route string, p *policy.WAFProfile) (waf.Use, error) {
 // exclusions are not among it: they decide nothing.
 type profile struct {
 	waf.Profile
-	exclusions string
+	exclusions, patches string
 }
 
 // inspector is the WAF of a profile; profiles that stay keep their rule set,
 // which takes a tenth of a second and 20 MiB to load, the proof in front of it,
 // which takes as much again, and the proofs of their exclusions.
 func (b *build) inspector(p *policy.WAFProfile) (*waf.Inspector, error) {
-	key := keyOf(p)
+	key := keyOf(b.doc, p)
 	for _, from := range []*state{b.next, b.prev} {
 		if kept, ok := from.inspectors[key]; ok {
 			b.next.inspectors[key] = kept
@@ -75,7 +75,7 @@ func (b *build) inspector(p *policy.WAFProfile) (*waf.Inspector, error) {
 			return kept, nil
 		}
 	}
-	made, err := waf.New(waf.Config{Profile: key.Profile, Exclusions: exclusionsOf(p), Programs: b.Programs, Metrics: b.WAFMetrics, Log: b.Log})
+	made, err := waf.New(waf.Config{Profile: key.Profile, Exclusions: exclusionsOf(p), Patches: patchesOf(b.doc, p), Programs: b.Programs, Metrics: b.WAFMetrics, Log: b.Log})
 	b.next.inspectors[key] = made
 	if err != nil {
 		b.unproved(p, err)
@@ -84,16 +84,29 @@ func (b *build) inspector(p *policy.WAFProfile) (*waf.Inspector, error) {
 	return made, nil
 }
 
-func keyOf(p *policy.WAFProfile) profile {
+func keyOf(doc *policy.Document, p *policy.WAFProfile) profile {
 	return profile{
 		Profile: waf.Profile{
 			Name: p.Name.V, BlockingParanoia: p.Paranoia.Blocking.V, DetectionParanoia: p.Paranoia.Detection.V,
 			Inbound: p.Threshold.Inbound.V, Outbound: p.Threshold.Outbound.V,
 			Args: p.Inspect.Args.V, Depth: p.Inspect.Depth.V, Body: p.Inspect.Body.V,
+			Responses: responsesOf(p),
+			Cost:      p.Inspect.Cost.V, Over: waf.Over(p.Inspect.Over.V), Formats: formatsOf(p),
 			Proof: waf.Proof(p.Proof.Or(string(waf.ProofOn))),
 		},
 		exclusions: fmt.Sprintf("%#v", exclusionsOf(p)),
+		patches:    patchesKey(patchesOf(doc, p)),
 	}
+}
+
+// formatsOf are the kinds of bodies that a profile takes. The policy has been
+// validated; what the WAF does not know it is never asked for.
+func formatsOf(p *policy.WAFProfile) waf.Formats {
+	formats, err := waf.FormatsOf(p.Inspect.Taken())
+	if err != nil {
+		panic(err)
+	}
+	return formats
 }
 
 func exclusionsOf(p *policy.WAFProfile) []waf.Exclusion {
@@ -112,6 +125,10 @@ func (b *build) unproved(p *policy.WAFProfile, err error) {
 		all = joined.Unwrap()
 	}
 	for _, err := range all {
+		if m, ok := errors.AsType[*waf.PatchMistake](err); ok {
+			b.wrongPatch(p, m)
+			continue
+		}
 		u, ok := errors.AsType[*waf.Unproved](err)
 		if !ok {
 			b.wrong(p.Pos, CodeWAF, fmt.Sprintf("WAF profile %q: %v", p.Name.V, err), "")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"portcullis/gateway/internal/hits"
 	"portcullis/gateway/internal/recent"
 	"portcullis/gateway/internal/reload"
 )
@@ -34,7 +35,9 @@ type Config struct {
 	Policies string
 	// Recent remembers what was decided; nil when nothing is remembered.
 	Recent *recent.Ring
-	Log    *slog.Logger
+	// Hits counts what the rules of the WAF find; nil counts nothing.
+	Hits *hits.Table
+	Log  *slog.Logger
 }
 
 // Server is a control socket.
@@ -42,6 +45,7 @@ type Server struct {
 	reloader *reload.Reloader
 	policies string
 	recent   *recent.Ring
+	top      *hits.Table
 	log      *slog.Logger
 	listener net.Listener
 	http     *http.Server
@@ -56,7 +60,7 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{reloader: c.Reloader, policies: policies, recent: c.Recent, log: c.Log}
+	s := &Server{reloader: c.Reloader, policies: policies, recent: c.Recent, top: c.Hits, log: c.Log}
 	if s.listener, err = listen(c.Path, c.Log); err != nil {
 		return nil, err
 	}
@@ -91,11 +95,12 @@ func (s *Server) handler() http.Handler {
 	mux.Post("/reload", s.reload)
 	mux.Get("/decisions", s.decisions)
 	mux.Get("/decisions/{id}", s.decision)
+	mux.Get("/waf/hits", s.hits)
 	mux.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "there are POST /reload, GET /decisions and GET /decisions/ID")
+		refuse(w, http.StatusNotFound, "there are POST /reload, GET /decisions, GET /decisions/ID and GET /waf/hits")
 	})
 	mux.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusMethodNotAllowed, "there are POST /reload, GET /decisions and GET /decisions/ID")
+		refuse(w, http.StatusMethodNotAllowed, "there are POST /reload, GET /decisions, GET /decisions/ID and GET /waf/hits")
 	})
 	return mux
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"portcullis/policies/policy"
 )
@@ -64,7 +65,47 @@ func (c *comparison) profile(was, is *policy.WAFProfile) {
 	c.higher(at(is.Inspect.Args, is.Pos), name+"takes arguments up to", was.Inspect.Args.Or(policy.DefaultArgs), is.Inspect.Args.Or(policy.DefaultArgs))
 	c.higher(at(is.Inspect.Depth, is.Pos), name+"takes JSON nested up to", was.Inspect.Depth.Or(policy.DefaultDepth), is.Inspect.Depth.Or(policy.DefaultDepth))
 	c.sizes(at(is.Inspect.Body, is.Pos), name+"takes bodies up to", was.Inspect.Body.Or(policy.DefaultInspectBody), is.Inspect.Body.Or(policy.DefaultInspectBody))
+	c.longer(at(is.Inspect.Cost, is.Pos), name+"asks rules about what costs them up to", costOf(was), costOf(is))
+	switch before, now := was.Inspect.Over.Or(policy.DefaultOver), is.Inspect.Over.Or(policy.DefaultOver); {
+	case before == now:
+	case now == policy.DefaultOver:
+		c.say(Narrows, at(is.Inspect.Over, is.Pos), name+"refuses what would cost too much to inspect")
+	default:
+		c.say(Widens, at(is.Inspect.Over, is.Pos), name+"lets pass uninspected what would cost too much to inspect")
+	}
+	c.formats(was, is)
+	c.answersInspected(was, is)
 	c.exclusions(was, is)
+	c.patches(was, is)
+}
+
+// costOf is the bound on what the rules may take; without a proof there is one
+// for all.
+func costOf(p *policy.WAFProfile) time.Duration {
+	if p.Proof.V == "off" {
+		return time.Second
+	}
+	return p.Inspect.Cost.Or(policy.DefaultCost)
+}
+
+// formats tells of kinds of bodies that are taken now and were not, or the
+// other way round.
+func (c *comparison) formats(was, is *policy.WAFProfile) {
+	pos := is.Pos
+	if len(is.Inspect.Formats) > 0 {
+		pos = is.Inspect.Formats[0].Pos
+	}
+	before, after := was.Inspect.Taken(), is.Inspect.Taken()
+	for _, f := range after {
+		if !slices.Contains(before, f) {
+			c.say(Widens, pos, "WAF profile "+is.Name.V+" takes bodies of the format "+f)
+		}
+	}
+	for _, f := range before {
+		if !slices.Contains(after, f) {
+			c.say(Narrows, pos, "WAF profile "+is.Name.V+" takes bodies of the format "+f+" no more")
+		}
+	}
 }
 
 func detection(p *policy.WAFProfile) int {

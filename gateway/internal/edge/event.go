@@ -148,16 +148,11 @@ func appendPipeline(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
 		b = field(b, "broken", clip(o.result.Broken.Error(), maxQuery))
 	}
 	if tx.WAF.Ran {
-		b = append(b, `,"waf":{"score":`...)
-		b = strconv.AppendInt(b, int64(tx.WAF.Score), 10)
-		b = append(b, `,"rules":[`...)
-		for i, id := range tx.WAF.Rules {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = strconv.AppendInt(b, int64(id), 10)
+		b = appendScore(append(b, `,"waf":{`...), tx.WAF.Score, tx.WAF.Rules)
+		if answer := &tx.WAF.Answer; answer.Ran {
+			b = append(appendScore(append(b, `,"answer":{`...), answer.Score, answer.Rules), '}')
 		}
-		b = append(b, `]}`...)
+		b = append(b, '}')
 	}
 	if len(tx.Limits) > 0 {
 		b = append(b, `,"limits":{`...)
@@ -187,6 +182,20 @@ func appendPipeline(b []byte, tx *pipeline.Transaction, o *outcome) []byte {
 		before = end
 	}
 	return append(b, '}')
+}
+
+// appendScore tells what the WAF has found.
+func appendScore(b []byte, score int, rules []int) []byte {
+	b = append(b, `"score":`...)
+	b = strconv.AppendInt(b, int64(score), 10)
+	b = append(b, `,"rules":[`...)
+	for i, id := range rules {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(id), 10)
+	}
+	return append(b, ']')
 }
 
 // pathOf is the canonical path, or what the client sent when it was refused.

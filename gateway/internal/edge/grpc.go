@@ -75,7 +75,7 @@ func grpcStatus(c problem.Code) int {
 		return cancelled
 	case problem.BadGateway, problem.Unavailable, problem.Overloaded, problem.IssuerUnavailable, problem.UpstreamBroken:
 		return unavailable
-	case problem.Internal:
+	case problem.Internal, problem.AnswerWithheld: // the same again would be withheld again
 		return internal
 	}
 	return unknown

@@ -31,6 +31,9 @@ type Config struct {
 	Current *pipeline.Current
 	// Events receives one line a request.
 	Events Events
+	// Alerts receives the security events, one line for each WAF profile that
+	// found something in a request; nil is Events.
+	Alerts Events
 	// Unmatched counts the requests that no route took.
 	Unmatched pipeline.Meter
 	// Log is for faults of ours.
@@ -55,6 +58,7 @@ type Config struct {
 type Handler struct {
 	current   *pipeline.Current
 	events    Events
+	alerts    Events
 	unmatched pipeline.Meter
 	log       *slog.Logger
 	observe   func(tx *pipeline.Transaction, d pipeline.Decision, status int)
@@ -70,7 +74,10 @@ func New(c Config) (*Handler, error) {
 	if c.Current == nil || c.Events == nil || c.Unmatched == nil || c.Log == nil {
 		return nil, errors.New("edge: current, events, unmatched and log are all required")
 	}
-	h := &Handler{current: c.Current, events: c.Events, unmatched: c.Unmatched, log: c.Log, observe: c.Observe, now: c.Now, bodyRate: c.BodyRate, described: c.Described}
+	h := &Handler{current: c.Current, events: c.Events, alerts: c.Alerts, unmatched: c.Unmatched, log: c.Log, observe: c.Observe, now: c.Now, bodyRate: c.BodyRate, described: c.Described}
+	if h.alerts == nil {
+		h.alerts = h.events
+	}
 	if h.bodyRate < 0 || c.Streams < 0 {
 		return nil, errors.New("edge: the rate of bodies and the number of streams cannot be negative, and nothing is unlimited here")
 	}
@@ -156,6 +163,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, pressed bool) {
 			p = problem.New(problem.BadGateway, "").Because(err)
 		}
 		x.out.decision.Problem = p
+		if p.Code == problem.AnswerWithheld {
+			x.out.decision.Kind, x.out.decision.Rule = pipeline.Deny, tx.Rule
+		}
 		if status := p.Status(); status == http.StatusUnauthorized || status == http.StatusForbidden {
 			x.out.decision.Kind = pipeline.Deny // the token service, or the upstream, knows better than our stages
 		}
@@ -310,6 +320,7 @@ func (h *Handler) finish(x *exchange) {
 	}
 	// The writer counts what it has to drop; there is nobody else to tell.
 	_, _ = h.events.Write(x.line)
+	h.alert(x)
 	if tx.Request.Body == nil || tx.Request.Body == http.NoBody {
 		h.pool.Put(x) // with a body, the transport may still be reading through the transaction
 	}

@@ -221,7 +221,7 @@ func TestARefusalOfACallIsOneOfGRPC(t *testing.T) {
 		problem.TooManyRequests: codes.ResourceExhausted, problem.BodyTooLarge: codes.ResourceExhausted, problem.HeadersTooLarge: codes.ResourceExhausted,
 		problem.RequestTimeout: codes.DeadlineExceeded, problem.GatewayTimeout: codes.DeadlineExceeded, problem.ClientClosed: codes.Canceled,
 		problem.BadGateway: codes.Unavailable, problem.Unavailable: codes.Unavailable, problem.Overloaded: codes.Unavailable,
-		problem.IssuerUnavailable: codes.Unavailable, problem.UpstreamBroken: codes.Unavailable, problem.Internal: codes.Internal,
+		problem.IssuerUnavailable: codes.Unavailable, problem.UpstreamBroken: codes.Unavailable, problem.Internal: codes.Internal, problem.AnswerWithheld: codes.Internal,
 		// The gateway makes neither of these; services do, in plain HTTP.
 		problem.PaymentDeclined: codes.Unknown, problem.Conflict: codes.Unknown,
 	}

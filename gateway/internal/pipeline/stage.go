@@ -21,6 +21,12 @@ type Forwarder interface {
 	Forward(w ResponseWriter, tx *Transaction) (Result, error)
 }
 
+// AnswerInspector looks at an answer on its way from a forwarder to the client.
+type AnswerInspector interface {
+	// Forward has next answer the transaction; see Forwarder.
+	Forward(next Forwarder, w ResponseWriter, tx *Transaction) (Result, error)
+}
+
 // Result is what a forward did, for the event and the metrics.
 type Result struct {
 	// Status is the status relayed to the client, 0 when nothing was.

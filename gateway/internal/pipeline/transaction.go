@@ -60,6 +60,9 @@ type Transaction struct {
 	WAF Inspection
 	// ShadowWAF tells the same of the profiles in mode shadow.
 	ShadowWAF []Inspection
+	// Answers inspects the answer before the client gets it; nil for nobody. A
+	// stage leaves it for the forwarder.
+	Answers AnswerInspector
 	// Validation tells what validation of the body found.
 	Validation Validation
 	// Limits are the limits that were asked, for the event and the response
@@ -101,6 +104,14 @@ type Inspection struct {
 	Excluded []int
 	// Proof is what the proof in front of the rules said.
 	Proof Proof
+	// Answer is what was found in the answer.
+	Answer AnswerInspection
+	// Stopped says that a rule stopped the request, by its score or by itself.
+	Stopped bool
+	// Hits are the rules that matched with an effect, for the security event.
+	// Threshold, the score from which the profile denies, is 0 without them.
+	Hits      []Hit
+	Threshold int
 }
 
 // Proof tells whether a request was proved clean, and if not, why not.
@@ -111,6 +122,8 @@ type Proof struct {
 	// reason; it has no part of the request in it.
 	Rule int
 	Why  string
+	// Narrowed says that only the rules were asked that it could not rule out.
+	Narrowed bool
 }
 
 // Validation is what the stage that validates bodies found.

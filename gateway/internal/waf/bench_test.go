@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,7 +74,7 @@ func cpu(b *testing.B) int64 {
 
 // BenchmarkProof is what the whole stage costs with the proof and without it, in
 // CPU time of one run, with values that no request before had. Its last cases are
-// not clean: there the proof comes on top.
+// not clean: there only the rules that may match are asked.
 func BenchmarkProof(b *testing.B) {
 	for _, paranoia := range []int{1, 2} {
 		modes := map[Proof]pipeline.Stage{}
@@ -103,26 +104,38 @@ func BenchmarkProof(b *testing.B) {
 			{"form1KiB", 500, func(n int) *pipeline.Transaction {
 				return request("POST", "/v1/reservations", formMedia, strings.ReplaceAll(form, "ordinary", fmt.Sprint("ordinary", n)))
 			}},
-			{"attack", 100, func(n int) *pipeline.Transaction {
+			{"notclean", 100, func(n int) *pipeline.Transaction {
 				return request("GET", fmt.Sprintf("/v1/hotels?page=%d&city=1%%27%%20UNION%%20SELECT%%20name,password%%20FROM%%20users--%%20-", n), "", "")
+			}},
+			{"notcleanJSON1KiB", 20, func(n int) *pipeline.Transaction {
+				return request("POST", "/v1/reservations", jsonMedia, strings.Replace(oneKiB(), "late arrival", fmt.Sprintf("%d' UNION SELECT name,password FROM users-- -", n), 1))
+			}},
+			{"notcleanform1KiB", 20, func(n int) *pipeline.Transaction {
+				return request("POST", "/v1/reservations", formMedia, form+fmt.Sprintf("&q=%d%%27+UNION+SELECT+name,password+FROM+users--+-", n))
 			}},
 		} {
 			b.Run(fmt.Sprintf("paranoia%d/%s", paranoia, of.name), func(b *testing.B) {
 				next := 0
+				made := map[Proof]uint64{} // allocations of a request
 				cost := func(mode Proof, calls int) float64 {
 					all := make([]*pipeline.Transaction, calls)
 					for n := range all {
 						all[n] = of.make(next)
 						next++
 					}
+					var heap, after runtime.MemStats
+					runtime.ReadMemStats(&heap)
 					before := cpu(b)
 					for _, tx := range all {
 						_ = modes[mode].Decide(tx) // of an attack, the denial
 					}
-					return float64(cpu(b)-before) / float64(calls) / 1000
+					took := float64(cpu(b)-before) / float64(calls) / 1000
+					runtime.ReadMemStats(&after)
+					made[mode] = (after.Mallocs - heap.Mallocs) / uint64(calls)
+					return took
 				}
 				fewer := max(of.calls/20, 5)
-				if of.name == "attack" {
+				if strings.HasPrefix(of.name, "notclean") {
 					fewer = of.calls // both ask the engine, and collect its garbage
 				}
 				for b.Loop() {
@@ -134,6 +147,8 @@ func BenchmarkProof(b *testing.B) {
 					b.ReportMetric(on, "on-us")
 					b.ReportMetric(off, "off-us")
 					b.ReportMetric(off/on, "times")
+					b.ReportMetric(float64(made[ProofOn]), "on-allocs")
+					b.ReportMetric(float64(made[ProofOff]), "off-allocs")
 				}
 			})
 		}

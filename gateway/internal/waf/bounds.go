@@ -3,9 +3,6 @@ package waf
 import (
 	"encoding/json"
 	"fmt"
-	"mime"
-	"net/http"
-	"strings"
 
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/services/problem"
@@ -15,27 +12,6 @@ import (
 // about as much as an argument, and 64 KiB of header hold thousands. Browsers
 // behind three proxies send about 40.
 const maxFields = 100
-
-// format is how a body is read.
-type format uint8
-
-const (
-	formatNone format = iota
-	formatJSON
-	formatForm
-)
-
-// processor is the engine's name for what reads the format.
-func (f format) processor() string {
-	switch f {
-	case formatJSON:
-		return "JSON"
-	case formatForm:
-		return "URLENCODED"
-	default:
-		return ""
-	}
-}
 
 // bounded refuses, before the engine is entered, a request that would cost too
 // much to inspect or whose body could be read in another way than it would be
@@ -67,7 +43,7 @@ func (p Profile) bounded(tx *pipeline.Transaction, body []byte) (format, error) 
 	if len(body) == 0 {
 		return formatNone, nil
 	}
-	f, err := bodyFormat(r.Header)
+	f, err := p.bodyFormat(r.Header)
 	if err != nil {
 		return formatNone, err
 	}
@@ -85,6 +61,12 @@ func (p Profile) bounded(tx *pipeline.Transaction, body []byte) (format, error) 
 			return formatNone, refused(problem.BadRequest, "The body is not valid JSON.")
 		}
 		args += size.args
+	case formatMultipart, formatXML:
+		n, err := p.counted(f, r.Header["Content-Type"][0], body)
+		if err != nil {
+			return formatNone, err
+		}
+		args += n
 	}
 	if args > p.Args {
 		return formatNone, p.tooMany()
@@ -94,27 +76,6 @@ func (p Profile) bounded(tx *pipeline.Transaction, body []byte) (format, error) 
 
 func (p Profile) tooMany() error {
 	return refused(problem.BadRequest, fmt.Sprintf("The request has more than %d arguments.", p.Args))
-}
-
-// bodyFormat is how the body is to be read. Exactly one Content-Type must say
-// so: backends guess when none does and differ when two do, and a JSON text
-// that is inspected as a form hides its escapes. Multipart and XML are refused
-// because their parsers disagree in more ways than rules can cover.
-func bodyFormat(h http.Header) (format, error) {
-	types := h["Content-Type"]
-	if len(types) != 1 {
-		return formatNone, refused(problem.UnsupportedMedia, "A request with a body needs exactly one Content-Type.")
-	}
-	media, _, err := mime.ParseMediaType(types[0])
-	switch {
-	case err != nil:
-		return formatNone, refused(problem.UnsupportedMedia, "The Content-Type cannot be read.")
-	case media == "application/json", strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"):
-		return formatJSON, nil
-	case media == "application/x-www-form-urlencoded":
-		return formatForm, nil
-	}
-	return formatNone, refused(problem.UnsupportedMedia, "Only JSON and form bodies are accepted here.")
 }
 
 // pieces counts the non-empty pieces of s between separators, as the engine

@@ -110,7 +110,7 @@ func TestAnExclusionThatIsNotProvedIsRefused(t *testing.T) {
 			bare := inspector(t)
 			err := checkExclusions([]Exclusion{e})
 			if err == nil { // as New does; loading without any is dear under the race detector
-				with, broken := load(bare.profile, []Exclusion{e}, bare.log)
+				with, broken := load(bare.profile, []Exclusion{e}, nil, bare.log)
 				if broken != nil {
 					t.Fatal(broken)
 				}

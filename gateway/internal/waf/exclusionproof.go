@@ -121,6 +121,9 @@ func (p *exclusionProof) fail(mustPass, mustBlock int, what, mend string) {
 
 // described is the request that a text of a proof stands for.
 func described(text string) (*http.Request, string, error) {
+	if isWhole(text) {
+		return whole(text)
+	}
 	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
 		return probeRequest("", jsonMedia, text), text, nil
 	}

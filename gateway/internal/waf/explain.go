@@ -78,7 +78,11 @@ func (u *Use) explain(found pipeline.Inspection, state pipeline.State, refused *
 		r.Value = "not inspected: too many requests are, or the engine failed"
 	}
 	for _, m := range found.Matches {
-		r.Under = append(r.Under, hit(m, state == pipeline.Fails))
+		found := hit(m, state == pipeline.Fails)
+		if patch, ok := u.patchRules[m.Rule]; ok {
+			found.Place = patch.Place.String()
+		}
+		r.Under = append(r.Under, found)
 	}
 	for _, n := range found.Excluded {
 		e := pipeline.Reason{Text: fmt.Sprintf("%s is kept from rules %s", u.exclusions[n].Target, ids(u.exclusions[n].Rules))}
@@ -89,6 +93,9 @@ func (u *Use) explain(found pipeline.Inspection, state pipeline.State, refused *
 	}
 	if found.Proof.Asked {
 		r.Under = append(r.Under, proofReason(found.Proof))
+	}
+	if found.Answer.Ran {
+		r.Under = append(r.Under, u.answerReason(found.Answer))
 	}
 	return r
 }

@@ -18,8 +18,9 @@ const (
 	// would mostly have given up.
 	maxWait = time.Second
 	// waitersPerSlot bounds those who wait, each with a body of up to MaxBody in
-	// memory. An inspection takes a few milliseconds, so that a slot serves
-	// more than this many in maxWait.
+	// memory. An inspection mostly takes less than a millisecond, so that a slot
+	// serves more than this many in maxWait; at Profile.Cost the last of them are
+	// told to come back.
 	waitersPerSlot = 128
 )
 
@@ -32,6 +33,9 @@ type Gate struct {
 	// somebody is at it.
 	rechecks   chan recheck
 	rechecking atomic.Bool
+	// held counts the bytes of answers that wait for their inspection, sessions
+	// the requests that the engine keeps in mind until they are answered.
+	held, sessions atomic.Int64
 }
 
 // NewGate returns a gate for n inspections at once; for n <= 0, two a core.
@@ -78,6 +82,19 @@ func (g *Gate) tryEnter() bool {
 }
 
 func (g *Gate) leave() { <-g.slots }
+
+// maxHeld bounds the answers that are held back at once, in bytes: an upstream
+// that is slow over many of them must not fill the memory.
+const maxHeld = 128 << 20
+
+// reserve takes memory for answers, or gives it back; false when there is none left.
+func (g *Gate) reserve(bytes int64) bool {
+	if g.held.Add(bytes) <= maxHeld || bytes <= 0 {
+		return true
+	}
+	g.held.Add(-bytes)
+	return false
+}
 
 func overloaded() error {
 	return problem.New(problem.Overloaded, "Too many requests are being inspected.").With("Retry-After", "1")

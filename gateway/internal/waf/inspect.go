@@ -26,7 +26,13 @@ type finding struct {
 // engine would read the body in another way than was bounded, else a fault. A
 // panic of the engine is a fault like any other. What matched is told of at most
 // most rules.
-func (i *Inspector) inspect(ctx context.Context, s *subject, most int) (found finding, err error) {
+func (i *Inspector) inspect(ctx context.Context, s *subject, most int) (finding, error) {
+	return i.inspectThen(ctx, s, most, nil)
+}
+
+// inspectThen is inspect, and gives then what the engine knows of a request that
+// may pass, to show it the answer. Whoever takes it must close it.
+func (i *Inspector) inspectThen(ctx context.Context, s *subject, most int, then func(*session)) (found finding, err error) {
 	found.Profile = i.profile.Name
 	defer func() {
 		if p := recover(); p != nil {
@@ -45,15 +51,24 @@ func (i *Inspector) inspect(ctx context.Context, s *subject, most int) (found fi
 	if engine.IsRuleEngineOff() || !engine.IsRequestBodyAccessible() {
 		return found, fmt.Errorf("%w: it is switched off", errEngine)
 	}
+	s.narrowing(engine)
 	stopped, err := i.run(engine, state, s)
 	found.Ran = true
 	found.interruption = stopped
 	found.Score = score(state)
-	found.Rules, found.Matches = i.profile.effective(engine.MatchedRules(), most)
+	found.Rules, found.Matches = i.effective(engine.MatchedRules(), most)
 	found.Excluded = i.excluded(state)
-	engine.ProcessLogging()
-	if closing := engine.Close(); err == nil && closing != nil {
-		err = fmt.Errorf("%w: %w", errEngine, closing)
+	found.Stopped = stopped != nil
+	if found.Hits = i.hits(engine.MatchedRules(), len(found.Rules), s); found.Hits != nil {
+		found.Threshold = i.profile.Inbound
+	}
+	opened := &session{i, engine, state}
+	if then != nil && err == nil && stopped == nil {
+		then(opened)
+		return found, nil
+	}
+	if closing := opened.close(); err == nil && closing != nil {
+		err = closing
 	}
 	return found, err
 }
@@ -91,12 +106,19 @@ func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionS
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the body: %w", errEngine, err)
 	}
+	if len(state.Variables().FilesTmpNames().FindAll()) > 0 {
+		return nil, fmt.Errorf("%w: it wrote a file of the request to the disk", errEngine)
+	}
 	return stopped, nil
 }
 
 // score is the anomaly score that the rules of the blocking paranoia level gave.
 func score(state plugintypes.TransactionState) int {
-	for _, text := range state.Variables().TX().Get("blocking_inbound_anomaly_score") {
+	return scoreOf(state, "blocking_inbound_anomaly_score")
+}
+
+func scoreOf(state plugintypes.TransactionState, variable string) int {
+	for _, text := range state.Variables().TX().Get(variable) {
 		if n, err := strconv.Atoi(text); err == nil {
 			return n
 		}
@@ -120,14 +142,14 @@ const (
 // score, without duplicates, at most most, and where they matched. The engine
 // reports several times as many: those that set variables, or skip a paranoia
 // level.
-func (p Profile) effective(matched []types.MatchedRule, most int) (ids []int, matches []pipeline.Match) {
+func (i *Inspector) effective(matched []types.MatchedRule, most int) (ids []int, matches []pipeline.Match) {
 	for _, m := range matched {
 		id := m.Rule().ID()
-		if !detects(m) && !(id >= firstBodyCheck && id <= lastBodyCheck) && id != ruleTooManyArgs || slices.Contains(ids, id) {
+		if !detects(m) && !i.patchRules[id].reports && !(id >= firstBodyCheck && id <= lastBodyCheck) && id != ruleTooManyArgs || slices.Contains(ids, id) {
 			continue
 		}
 		ids = append(ids, id)
-		matches = p.appendMatches(matches, m, maxPlaces*most)
+		matches = i.appendMatches(matches, m, maxPlaces*most)
 		if len(ids) == most {
 			break
 		}

@@ -1,7 +1,7 @@
 // Package waf decides whether a request looks like an attack. It holds the
 // stage "inspect", which asks the Core Rule Set through the Coraza engine. What
 // the engine cannot read in full, it is not asked: such a request is refused
-// before. A failure of the engine is a fault, never "allow".
+// before. Where a profile asks for it, answers are held back and inspected too. A failure of the engine is a fault, never "allow".
 package waf
 
 import (
@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	crs "github.com/corazawaf/coraza-coreruleset/v4"
 	"github.com/corazawaf/coraza/v3"
 	"github.com/corazawaf/coraza/v3/experimental"
 
@@ -27,6 +26,8 @@ type Config struct {
 	// Exclusions keep rules from some parts of requests. Each is proved to do
 	// what it is for, and no more than that.
 	Exclusions []Exclusion
+	// Patches are further rules. Each is proved to refuse what it is for.
+	Patches []Patch
 	// Programs share compiled proofs; nil shares none.
 	Programs *Programs
 	// Metrics count what the proof does; nil counts nothing.
@@ -41,6 +42,8 @@ type Config struct {
 type Inspector struct {
 	profile    Profile
 	exclusions []Exclusion
+	patches    []Patch
+	patchRules map[int]patchRule // by id
 	engine     coraza.WAF
 	directives string
 	rules      int
@@ -56,7 +59,8 @@ type Inspector struct {
 // of bounds, when no rule was loaded, when an attack passes the probe, or when the
 // proof says clean of what the engine does not. With
 // exclusions it loads them once more, without, and fails with Unproved for each
-// that does not do what its requests say.
+// that does not do what its requests say; for each patch likewise, and fails with
+// PatchMistake.
 func New(c Config) (*Inspector, error) {
 	profile, err := c.Profile.complete()
 	if err != nil {
@@ -68,19 +72,25 @@ func New(c Config) (*Inspector, error) {
 	if err := checkExclusions(c.Exclusions); err != nil {
 		return nil, err
 	}
+	if err := checkPatches(c.Patches); err != nil {
+		return nil, err
+	}
 	if c.Programs == nil {
 		c.Programs = NewPrograms()
 	}
 	began := time.Now()
-	i, err := load(profile, c.Exclusions, c.Log)
+	i, err := load(profile, c.Exclusions, c.Patches, c.Log)
 	if err != nil {
+		return nil, err
+	}
+	if err := provePatches(i); err != nil {
 		return nil, err
 	}
 	if err := i.probe(); err != nil {
 		return nil, err
 	}
 	if len(c.Exclusions) > 0 {
-		bare, err := load(profile, nil, c.Log)
+		bare, err := load(profile, nil, c.Patches, c.Log)
 		if err != nil {
 			return nil, err
 		}
@@ -91,22 +101,34 @@ func New(c Config) (*Inspector, error) {
 	if err := i.startProving(c); err != nil {
 		return nil, err
 	}
+	if err := i.probeAnswers(); err != nil {
+		return nil, err
+	}
 	c.Log.LogAttrs(context.Background(), slog.LevelInfo, "WAF rules loaded", slog.String("profile", profile.Name),
 		slog.Int("rules", i.rules), slog.Duration("took", time.Since(began)))
 	return i, nil
 }
 
 // load loads the rules, without a proof that they work.
-func load(p Profile, exclusions []Exclusion, log *slog.Logger) (*Inspector, error) {
-	directives := p.directives()
+func load(p Profile, exclusions []Exclusion, patches []Patch, log *slog.Logger) (*Inspector, error) {
+	readFormsInMemory()
+	rules, err := rulesWith(patches)
+	if err != nil {
+		return nil, err
+	}
+	known, err := patchRules(patches)
+	if err != nil {
+		return nil, err
+	}
+	directives := p.directives(rules)
 	for _, e := range exclusions {
 		directives += e.directives()
 	}
-	engine, err := coraza.NewWAF(coraza.NewWAFConfig().WithRootFS(crs.FS).WithDirectives(directives))
+	engine, err := coraza.NewWAF(coraza.NewWAFConfig().WithRootFS(files(patches)).WithDirectives(directives))
 	if err != nil {
 		return nil, fmt.Errorf("loading the rules of the WAF profile %q: %w", p.Name, err)
 	}
-	i := &Inspector{profile: p, exclusions: exclusions, engine: engine, directives: directives, rules: count(engine), log: log}
+	i := &Inspector{profile: p, exclusions: exclusions, patches: patches, patchRules: known, engine: engine, directives: directives, rules: count(engine), log: log}
 	if closer, ok := engine.(experimental.WAFCloser); ok {
 		releaseWith(i, closer)
 	}

@@ -24,8 +24,11 @@ const (
 // appendMatches adds where a rule matched, each place once, up to most in all.
 // Of a chain only the first link counts: an exclusion takes away what that one
 // looks at.
-func (p Profile) appendMatches(matches []pipeline.Match, m types.MatchedRule, most int) []pipeline.Match {
-	found := pipeline.Match{Rule: m.Rule().ID(), Message: clip(m.Message()), Denies: level(m) <= p.BlockingParanoia}
+func (i *Inspector) appendMatches(matches []pipeline.Match, m types.MatchedRule, most int) []pipeline.Match {
+	found := pipeline.Match{Rule: m.Rule().ID(), Message: clip(m.Message()), Denies: level(m) <= i.profile.BlockingParanoia}
+	if patch, ok := i.patchRules[found.Rule]; ok {
+		found.Denies = patch.denies
+	}
 	for _, data := range m.MatchedDatas() {
 		if data.ChainLevel() > 0 {
 			continue

@@ -9,8 +9,8 @@ import (
 
 // Metrics count what the proof in front of the engine does.
 type Metrics struct {
-	verdicts, rules, differences, rechecks *prometheus.CounterVec
-	off                                    *prometheus.GaugeVec
+	verdicts, rules, narrowed, dear, differences, rechecks *prometheus.CounterVec
+	off                                                    *prometheus.GaugeVec
 }
 
 // NewMetrics registers them with r.
@@ -21,13 +21,15 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		verdicts:    counter("portcullis_waf_proof_total", "Requests that a WAF profile's proof was asked about: clean without the engine, or unsure.", "profile", "verdict"),
 		rules:       counter("portcullis_waf_proof_unsure_total", "Requests that the proof was unsure about, by the rule whose condition is met; none for what is no rule's.", "profile", "rule"),
-		differences: counter("portcullis_waf_proof_differences_total", "Requests that were proved clean and on which the engine has an effect. Anything but 0 is an alarm.", "profile"),
-		rechecks:    counter("portcullis_waf_proof_rechecks_total", "Clean verdicts that were to be held against the engine, and were or were dropped because it was busy.", "profile", "result"),
+		narrowed:    counter("portcullis_waf_proof_narrowed_total", "Requests that are not clean and that only those rules were asked about that the proof could not rule out.", "profile"),
+		dear:        counter("portcullis_waf_over_cost_total", "Requests that would have cost more to inspect than inspect.cost allows, and were refused, or let pass by inspect.over.", "profile"),
+		differences: counter("portcullis_waf_proof_differences_total", "Requests that were proved clean and on which the engine has an effect, or that all rules judge otherwise than those that were asked. Anything but 0 is an alarm.", "profile"),
+		rechecks:    counter("portcullis_waf_proof_rechecks_total", "Clean verdicts, and those of some rules, that were to be held against the whole engine, and were or were dropped because it was busy.", "profile", "result"),
 		off: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "portcullis_waf_proof_off", Help: "1 while the proof of a profile is switched off by itself, after a difference or a failure.",
 		}, []string{"profile"}),
 	}
-	for _, c := range []prometheus.Collector{m.verdicts, m.rules, m.differences, m.rechecks, m.off} {
+	for _, c := range []prometheus.Collector{m.verdicts, m.rules, m.narrowed, m.dear, m.differences, m.rechecks, m.off} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -42,7 +44,7 @@ func (m *Metrics) Forget(profile string) {
 	}
 	for _, c := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
-	}{m.verdicts, m.rules, m.differences, m.rechecks, m.off} {
+	}{m.verdicts, m.rules, m.narrowed, m.dear, m.differences, m.rechecks, m.off} {
 		c.DeletePartialMatch(prometheus.Labels{"profile": profile})
 	}
 }
@@ -62,6 +64,7 @@ type meter struct {
 	metrics                      *Metrics
 	profile                      string
 	proved, doubted, differences prometheus.Counter
+	narrowed, dear               prometheus.Counter
 	recheckedOnes, droppedOnes   prometheus.Counter
 	off                          prometheus.Gauge
 	rules                        sync.Map // of counters, by id
@@ -77,6 +80,8 @@ func (m *Metrics) of(profile string) *meter {
 	return &meter{
 		metrics: m, profile: profile,
 		proved: m.verdicts.WithLabelValues(profile, "clean"), doubted: m.verdicts.WithLabelValues(profile, "unsure"),
+		narrowed:      m.narrowed.WithLabelValues(profile),
+		dear:          m.dear.WithLabelValues(profile),
 		differences:   m.differences.WithLabelValues(profile),
 		recheckedOnes: m.rechecks.WithLabelValues(profile, "held"), droppedOnes: m.rechecks.WithLabelValues(profile, "dropped"),
 		off: m.off.WithLabelValues(profile),
@@ -86,6 +91,18 @@ func (m *Metrics) of(profile string) *meter {
 func (m *meter) clean() {
 	if m != nil {
 		m.proved.Inc()
+	}
+}
+
+func (m *meter) narrows() {
+	if m != nil {
+		m.narrowed.Inc()
+	}
+}
+
+func (m *meter) over() {
+	if m != nil {
+		m.dear.Inc()
 	}
 }
 

@@ -23,12 +23,22 @@ const (
 	critical = 5
 )
 
+// multipartOf is a multipart form of one part.
+func multipartOf(names, content string) string {
+	return "--probe\r\nContent-Disposition: form-data; " + names + "\r\n\r\n" + content + "\r\n--probe--\r\n"
+}
+
+const multipartMedia = "multipart/form-data; boundary=probe"
+
 const formMedia, jsonMedia = "application/x-www-form-urlencoded", "application/json"
 
 // probe proves that the rules as loaded work.
 func (i *Inspector) probe() error {
 	return probe(i.profile, func(r *http.Request, body string) (int, error) {
 		found, err := i.ask(r, body)
+		if i.stoppedByPatch(found) {
+			return max(found.Score, critical), err // before the scores were added up
+		}
 		return found.Score, err
 	})
 }
@@ -78,20 +88,32 @@ func probe(p Profile, evaluate func(r *http.Request, body string) (score int, er
 		return fmt.Errorf("the WAF profile %q denies a plain GET / with a score of %d; raise threshold.inbound or lower paranoia.blocking",
 			p.Name, score)
 	}
-	escaped := url.QueryEscape(attack)
-	for _, probe := range []struct{ where, query, media, body string }{
-		{"the query", "q=" + escaped, "", ""},
-		{"a JSON body", "", jsonMedia, `{"q":"` + attack + `"}`},
-		{"a form", "", formMedia, "q=" + escaped},
+	escaped, formats := url.QueryEscape(attack), orDefault(p.Formats, JSON|Form)
+	for _, probe := range []struct {
+		of                        Formats
+		where, query, media, body string
+	}{
+		{allFormats, "the query", "q=" + escaped, "", ""},
+		{JSON, "a JSON body", "", jsonMedia, `{"q":"` + attack + `"}`},
+		{Form, "a form", "", formMedia, "q=" + escaped},
+		{Multipart, "a multipart form", "", multipartMedia, multipartOf(`name="q"`, attack)},
+		{Multipart, "the name of a file", "", multipartMedia, multipartOf(`name="q"; filename="../../../etc/passwd"`, "text")},
+		{XML, "an XML document", "", "application/xml", "<q>" + attack + "</q>"},
 	} {
+		if formats&probe.of == 0 {
+			continue
+		}
 		if score, err := ask(probe.query, probe.media, probe.body); err != nil {
 			return err
 		} else if score < critical {
-			return fmt.Errorf("the WAF profile %q does not see an SQL injection in %s; the rules in this binary are incomplete",
+			return fmt.Errorf("the WAF profile %q does not see an attack in %s; the rules in this binary are incomplete",
 				p.Name, probe.where)
 		}
 	}
 	for n := range probeTries {
+		if formats&Form == 0 {
+			break
+		}
 		name := strings.Repeat("q", n+1)
 		if score, err := ask("", formMedia, name+"="+escaped+"&"+strings.ToUpper(name)+"=1"); err != nil {
 			return err

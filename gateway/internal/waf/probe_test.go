@@ -19,7 +19,7 @@ func sound(r *http.Request, body string) (int, error) {
 }
 
 func TestProbe(t *testing.T) {
-	profile := Profile{Name: "json-api", Inbound: 5}
+	profile := Profile{Name: "json-api", Inbound: 5, Formats: JSON | Form}
 	for name, tc := range map[string]struct {
 		evaluate func(*http.Request, string) (int, error)
 		want     string // in the error; empty for none
@@ -69,7 +69,7 @@ func TestNewRefusesAProfileOutOfBounds(t *testing.T) {
 		"a paranoia of 5":                       {Profile{Name: "x", BlockingParanoia: 5}, "paranoia.blocking 5"},
 		"detection that looks less than blocks": {Profile{Name: "x", BlockingParanoia: 3, DetectionParanoia: 2}, "between 3 and 4"},
 		"a negative threshold":                  {Profile{Name: "x", Inbound: -1}, "threshold.inbound -1"},
-		"256 arguments":                         {Profile{Name: "x", Args: 256}, "inspect.args 256"},
+		"1001 arguments":                        {Profile{Name: "x", Args: MaxArgs + 1}, "inspect.args 1001"},
 		"a body of more than 64 KiB":            {Profile{Name: "x", Body: MaxBody + 1}, "inspect.body 65537"},
 		"a body too small to probe":             {Profile{Name: "x", Body: 255}, "inspect.body 255"},
 		"a depth without end":                   {Profile{Name: "x", Depth: 1000}, "inspect.depth 1000"},
@@ -102,7 +102,7 @@ func TestEveryParanoiaLevelLoads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := i.Profile(); got.DetectionParanoia != level || got.Inbound != 5 || got.Args != MaxArgs || got.Body != MaxBody {
+		if got := i.Profile(); got.DetectionParanoia != level || got.Inbound != 5 || got.Args != defaultArgs || got.Body != MaxBody {
 			t.Errorf("level %d has the profile %+v", level, got)
 		}
 	}

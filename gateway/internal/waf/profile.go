@@ -3,19 +3,20 @@ package waf
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Bounds and defaults of a profile. The engine's cost grows with every value it
-// is shown and with every byte of it: at these bounds the dearest request takes
-// about 0.3 s of CPU (one text of 64 KiB) or 30 ms (254 numbers), where an
-// ordinary one takes 0.5 to 10 ms. The gate keeps such requests from taking
-// every core.
+// is shown and with every byte of it: at these bounds the dearest request would
+// take half a second of CPU (one text of 64 KiB), were it asked about all rules.
+// The proof, which comes first, takes up to a third of a microsecond for a byte;
+// what the rules that it leaves would take is bounded by Profile.Cost.
 const (
 	// MaxBody is the most a body may have, in bytes, to be inspected.
 	MaxBody = 64 << 10
 	// MaxArgs is the most arguments a request may have: query parameters and
 	// body members together.
-	MaxArgs = 255
+	MaxArgs = 1000
 	// MaxDepth is the deepest nesting of JSON that a profile may permit.
 	MaxDepth = 64
 
@@ -24,6 +25,7 @@ const (
 	leastBody = 256
 	leastArgs = 2
 
+	defaultArgs     = 255
 	defaultDepth    = 20
 	defaultInbound  = 5 // one critical rule
 	defaultOutbound = 4 // one error-level leak
@@ -41,14 +43,22 @@ type Profile struct {
 	// Inbound is the anomaly score from which a request is denied, default 5;
 	// Outbound the same for responses, default 4.
 	Inbound, Outbound int
-	// Args bounds the arguments of a request, 2 to MaxArgs, which is the
-	// default.
+	// Args bounds the arguments of a request, 2 to MaxArgs; default 255.
 	Args int
 	// Depth bounds the nesting of JSON, default 20, most MaxDepth.
 	Depth int
 	// Body bounds the request body in bytes, 256 to MaxBody, which is the
 	// default.
 	Body int64
+	// Responses says which answers are inspected; default none.
+	Responses Responses
+	// Cost bounds what the rules may take for one request, estimated as CPU time
+	// on the reference machine before they are asked: MinCost to MaxCost, default
+	// 20 ms. What is over is refused, or by Over let pass without being inspected.
+	Cost time.Duration
+	Over Over
+	// Formats are the kinds of bodies that are let in, default JSON and Form.
+	Formats Formats
 	// Proof says whether requests that are proved clean are spared the engine;
 	// default ProofOn. It changes no verdict.
 	Proof Proof
@@ -63,10 +73,13 @@ func (p Profile) complete() (Profile, error) {
 	p.DetectionParanoia = orDefault(p.DetectionParanoia, p.BlockingParanoia)
 	p.Inbound = orDefault(p.Inbound, defaultInbound)
 	p.Outbound = orDefault(p.Outbound, defaultOutbound)
-	p.Args = orDefault(p.Args, MaxArgs)
+	p.Args = orDefault(p.Args, defaultArgs)
 	p.Depth = orDefault(p.Depth, defaultDepth)
 	p.Body = orDefault(p.Body, MaxBody)
+	p.Formats = orDefault(p.Formats, JSON|Form)
 	p.Proof = orDefault(p.Proof, ProofOn)
+	p.Cost = orDefault(p.Cost, defaultCost)
+	p.Over = orDefault(p.Over, OverReject)
 
 	for _, bound := range []struct {
 		what             string
@@ -79,11 +92,23 @@ func (p Profile) complete() (Profile, error) {
 		{"inspect.args", int64(p.Args), leastArgs, MaxArgs},
 		{"inspect.depth", int64(p.Depth), 1, MaxDepth},
 		{"inspect.body", p.Body, leastBody, MaxBody},
+		{"inspect.cost in microseconds", p.Cost.Microseconds(), MinCost.Microseconds(), MaxCost.Microseconds()},
 	} {
 		if bound.got < bound.least || bound.got > bound.most {
 			return p, fmt.Errorf("the WAF profile %q has %s %d; it must be between %d and %d",
 				p.Name, bound.what, bound.got, bound.least, bound.most)
 		}
+	}
+	responses, err := p.Responses.complete()
+	if err != nil {
+		return p, fmt.Errorf("the WAF profile %q: %w", p.Name, err)
+	}
+	p.Responses = responses
+	if p.Over != OverReject && p.Over != OverRecord {
+		return p, fmt.Errorf("the WAF profile %q has inspect.over %q; it must be reject or record", p.Name, p.Over)
+	}
+	if p.Formats&^allFormats != 0 {
+		return p, fmt.Errorf("the WAF profile %q has inspect.formats %d; they are made of JSON, Form, Multipart and XML", p.Name, p.Formats)
 	}
 	if p.Proof != ProofOn && p.Proof != ProofShadow && p.Proof != ProofOff {
 		return p, fmt.Errorf("the WAF profile %q has proof %q; it must be on, shadow or off", p.Name, p.Proof)
@@ -99,8 +124,9 @@ func orDefault[T comparable](v, otherwise T) T {
 	return v
 }
 
-// directives is the profile in the engine's own language.
-func (p Profile) directives() string {
+// directives is the profile in the engine's own language; rules is the rule set
+// in it.
+func (p Profile) directives(rules string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 
@@ -110,7 +136,7 @@ func (p Profile) directives() string {
 	line("Include @coraza.conf-recommended")
 	line("SecRuleEngine On")
 	line("SecRequestBodyAccess On")
-	line("SecResponseBodyAccess Off")
+	b.WriteString(p.Responses.directives())
 	line("SecAuditEngine Off")
 	line("SecDebugLogLevel 0")
 	// The engine refuses a body as long as its limit, we only a longer one. In
@@ -133,8 +159,6 @@ func (p Profile) directives() string {
 	// Which methods exist is the routes' business; the rules' own list would
 	// refuse every API that deletes.
 	line(`SecAction "id:900200,phase:1,pass,t:none,nolog,setvar:'tx.allowed_methods=GET HEAD POST PUT PATCH DELETE OPTIONS'"`)
-	line(`SecAction "id:900220,phase:1,pass,t:none,nolog,setvar:'tx.allowed_request_content_type=` +
-		`|application/x-www-form-urlencoded| |application/json| |application/merge-patch+json| |application/json-patch+json|'"`)
-	line("Include @owasp_crs/*.conf")
-	return b.String()
+	line(`SecAction "id:900220,phase:1,pass,t:none,nolog,setvar:'tx.allowed_request_content_type=%s'"`, p.Formats.media())
+	return b.String() + rules
 }

@@ -3,18 +3,20 @@ package waf
 import (
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"weak"
 
-	crs "github.com/corazawaf/coraza-coreruleset/v4"
-
+	"portcullis/gateway/internal/waf/match"
 	"portcullis/gateway/internal/waf/proof"
 )
 
 // prover says of a request whether the engine is sure to find nothing in it.
 type prover interface {
 	prove(s *subject) proof.Verdict
+	// proveAnswer says the same of the answer to a request that is clean.
+	proveAnswer(a *answer) proof.Verdict
 }
 
 // program is the proof compiled from one text, and what became of it. All
@@ -22,8 +24,10 @@ type prover interface {
 type program struct {
 	prover
 	*record
-	// unprovable is what it leaves to the engine, a line each.
-	unprovable []string
+	// unprovable is what it leaves to the engine.
+	unprovable []Unprovable
+	// hopeless says that it leaves every request to the engine.
+	hopeless bool
 }
 
 // record is what is remembered of a text for as long as the process lives. A
@@ -39,17 +43,26 @@ type compiled struct{ *proof.Program }
 
 func (c compiled) prove(s *subject) proof.Verdict {
 	k := c.Begin()
+	k.Within(s.most)
 	v := k.Head(&s.Head)
 	switch {
-	case !v.Clean:
+	case !v.Clean && !v.Narrow:
 	case len(s.body) > 0 && k.Processor() != s.format.processor():
 		// The engine is not asked about such a body either; see Inspector.run.
 		v = proof.Verdict{Why: "the body is not read as it was bounded"}
 	default:
 		v = k.Body(s.text())
 	}
+	if v.Narrow {
+		s.spared, s.cost = k.Spared(s.spared[:0]), k.Cost()
+	}
+	s.dear = v.Dear
 	k.End() // after a panic it is not given back, half changed, to the next
 	return v
+}
+
+func (c compiled) proveAnswer(a *answer) proof.Verdict {
+	return c.Answer(&a.Answer, a.text())
 }
 
 // maxRecords bounds the texts that are remembered. A policy has a few, and
@@ -63,6 +76,8 @@ const maxRecords = 1024
 type Programs struct {
 	mu      sync.Mutex
 	entries map[[sha256.Size]byte]*entry
+	// automata are shared by texts that look for the same.
+	automata *match.Automata
 }
 
 type entry struct {
@@ -72,11 +87,12 @@ type entry struct {
 
 // NewPrograms returns an empty one.
 func NewPrograms() *Programs {
-	return &Programs{entries: map[[sha256.Size]byte]*entry{}}
+	return &Programs{entries: map[[sha256.Size]byte]*entry{}, automata: match.NewAutomata()}
 }
 
-// of is the program of a text.
-func (ps *Programs) of(directives string) *program {
+// of is the program of a text that includes files. Of those that are not the Core
+// Rule Set's it holds the digests.
+func (ps *Programs) of(directives string, files fs.FS) *program {
 	key := sha256.Sum256([]byte(directives))
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -89,7 +105,7 @@ func (ps *Programs) of(directives string) *program {
 	if p := e.program.Value(); p != nil {
 		return p
 	}
-	p := compile(directives)
+	p := compile(directives, files, ps.automata)
 	p.record = e.record
 	e.program = weak.Make(p)
 	return p
@@ -110,25 +126,25 @@ func (ps *Programs) makeRoom() {
 
 // compile compiles a text that the engine has taken. What we cannot read, for
 // whatever reason, is no mistake of the policy: the engine decides alone then.
-func compile(directives string) (p *program) {
+func compile(directives string, files fs.FS, automata *match.Automata) (p *program) {
 	p = &program{}
 	defer func() {
 		if r := recover(); r != nil {
-			p.prover, p.unprovable = nil, []string{fmt.Sprintf("compiling the proof failed: panic: %v; every request runs the engine", r)}
+			p.prover, p.unprovable = nil, []Unprovable{{What: fmt.Sprintf("compiling the proof failed: panic: %v; every request runs the engine", r)}}
 		}
 	}()
 	if why := unpinned(); why != "" {
-		p.unprovable = []string{why + "; every request runs the engine"}
+		p.unprovable = []Unprovable{{What: why + "; every request runs the engine"}}
 		return p
 	}
-	made, err := proof.Compile(proof.Config{Files: crs.FS, Directives: directives})
+	made, err := proof.Compile(proof.Config{Files: files, Directives: directives, Automata: automata})
 	if err != nil {
-		p.unprovable = []string{fmt.Sprintf("compiling the proof failed: %v; every request runs the engine", err)}
+		p.unprovable = []Unprovable{{What: fmt.Sprintf("compiling the proof failed: %v; every request runs the engine", err)}}
 		return p
 	}
-	p.prover = compiled{made}
+	p.prover, p.hopeless = compiled{made}, made.Whole() != ""
 	for _, u := range made.Unprovable() {
-		p.unprovable = append(p.unprovable, u.String())
+		p.unprovable = append(p.unprovable, unprovableIn(u))
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package waf
 
 import (
+	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 func TestProfilesOfOneTextShareAProgram(t *testing.T) {
 	programs := NewPrograms()
-	shared := programs.of(inspector(t).directives) // the text of all below
+	shared := programs.of(inspector(t).directives, files(nil)) // the text of all below
 	shared.tested.Store(true)
 	defer runtime.KeepAlive(shared)
 	load := func(mode Proof) *Inspector {
@@ -40,7 +41,7 @@ func TestProfilesOfOneTextShareAProgram(t *testing.T) {
 func TestAProgramThatNobodyUsesIsGivenBack(t *testing.T) {
 	programs := NewPrograms()
 	const text = "SecRuleEngine On\nSecRequestBodyAccess On\nSecRule ARGS \"@rx attack\" \"id:1,phase:2,deny\""
-	programs.of(text).tested.Store(true)
+	programs.of(text, files(nil)).tested.Store(true)
 	for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		runtime.GC()
 		kept := false
@@ -54,16 +55,16 @@ func TestAProgramThatNobodyUsesIsGivenBack(t *testing.T) {
 			t.Fatal("it is kept")
 		}
 	}
-	if !programs.of(text).tested.Load() {
+	if !programs.of(text, files(nil)).tested.Load() {
 		t.Error("the self-test of the same text runs again")
 	}
 }
 
 func TestProgramsAreBounded(t *testing.T) {
 	programs := NewPrograms()
-	programs.of("not even a directive").off.Store(true)
+	programs.of("not even a directive", files(nil)).off.Store(true)
 	for n := range maxRecords + 50 {
-		programs.of(strings.Repeat("#", n+1))
+		programs.of(strings.Repeat("#", n+1), files(nil))
 		if n%100 == 0 {
 			runtime.GC()
 		}
@@ -73,7 +74,7 @@ func TestProgramsAreBounded(t *testing.T) {
 	if n := len(programs.entries); n > maxRecords {
 		t.Errorf("%d are remembered", n)
 	}
-	if !programs.of("not even a directive").off.Load() {
+	if !programs.of("not even a directive", files(nil)).off.Load() {
 		t.Error("one that was caught lying is forgotten")
 	}
 }
@@ -89,7 +90,7 @@ func TestWhatCannotBeProvedIsNamed(t *testing.T) {
 		"a text without rule": {rules, "every request runs the engine"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := strings.Join(compile(tc.directives).unprovable, "\n"); !strings.Contains(got, tc.want) {
+			if got := fmt.Sprint(compile(tc.directives, files(nil), nil).unprovable); !strings.Contains(got, tc.want) {
 				t.Errorf("told %q, want %q", got, tc.want)
 			}
 		})

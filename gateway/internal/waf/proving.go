@@ -50,6 +50,9 @@ func (i *Inspector) verdict(ctx context.Context, s *subject) pipeline.Proof {
 	default:
 		m.unsure(v.Rule)
 	}
+	if v.Narrowed {
+		i.proving.meter.narrows()
+	}
 	return v
 }
 
@@ -72,8 +75,10 @@ func (i *Inspector) said(ctx context.Context, s *subject) (v pipeline.Proof) {
 				slog.String("request", s.id), slog.String("profile", i.profile.Name), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
 		}
 	}()
+	s.most = i.profile.Cost
 	said := p.prove(s)
-	return pipeline.Proof{Asked: true, Clean: said.Clean, Rule: said.Rule, Why: said.Why}
+	s.narrow = said.Narrow && p.mode == ProofOn
+	return pipeline.Proof{Asked: true, Clean: said.Clean, Rule: said.Rule, Why: said.Why, Narrowed: s.narrow}
 }
 
 // spares tells whether a request need not be shown to the engine.
@@ -111,23 +116,27 @@ func effect(found finding, err error) string {
 	return ""
 }
 
-// disproved raises the alarm over a request that was proved clean and is not,
-// and takes the proof out of the way. The log has no part of the request: it may
-// hold a secret, and its event tells the rest.
+// disproved raises the alarm over a request that was proved clean and is not.
 func (i *Inspector) disproved(ctx context.Context, s *subject, found finding, refusal string) {
+	i.alarm(ctx, s, found, "a request was proved clean and is not", refusal)
+}
+
+// alarm tells that the proof was wrong, and takes it out of the way. The log has
+// no part of the request: it may hold a secret, and its event tells the rest.
+func (i *Inspector) alarm(ctx context.Context, s *subject, found finding, what, refusal string) {
 	i.proving.meter.differs()
 	if i.proving.off.Swap(true) {
 		return // told already
 	}
 	i.proving.meter.switchedOff()
-	i.log.LogAttrs(ctx, slog.LevelError, "a request was proved clean and is not: the proof in front of the WAF engine is switched off for good; "+
+	i.log.LogAttrs(ctx, slog.LevelError, what+": the proof in front of the WAF engine is switched off for good; "+
 		"write proof: off for the profile, and report this",
 		slog.String("request", s.id), slog.String("profile", i.profile.Name), slog.String("mode", string(i.proving.mode)), slog.String("the_engine", refusal),
 		slog.Int("score", found.Score), slog.Any("rules", found.Rules), slog.String("method", s.Method), slog.String("body", s.format.processor()))
 }
 
 // Unprovable lists what the proof leaves to the engine, and why.
-func (i *Inspector) Unprovable() []string {
+func (i *Inspector) Unprovable() []Unprovable {
 	if i.proving.program == nil {
 		return nil
 	}
@@ -137,13 +146,13 @@ func (i *Inspector) Unprovable() []string {
 // startProving compiles the proof, unless it is off, and holds it against the
 // engine.
 func (i *Inspector) startProving(c Config) error {
-	i.proving = proving{mode: i.profile.Proof, every: recheckEvery}
+	i.proving = proving{mode: i.profile.Proof, every: recheckEvery, meter: c.Metrics.of(i.profile.Name)}
 	if i.profile.Proof == ProofOff {
 		return nil
 	}
-	i.proving.program, i.proving.meter = c.Programs.of(i.directives), c.Metrics.of(i.profile.Name)
+	i.proving.program = c.Programs.of(i.directives, files(i.patches))
 	for _, what := range i.proving.unprovable {
-		c.Log.Warn("not provable", "profile", i.profile.Name, "what", what)
+		c.Log.Warn("not provable", "profile", i.profile.Name, "what", what.What, "place", what.place())
 	}
 	if i.proving.off.Load() {
 		i.proving.meter.switchedOff()

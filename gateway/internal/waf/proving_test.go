@@ -23,7 +23,7 @@ import (
 
 // as is an inspector with the engine of another, whose proof is p.
 func as(i *Inspector, mode Proof, p prover) *Inspector {
-	made := &Inspector{profile: i.profile, exclusions: i.exclusions, engine: i.engine, directives: i.directives, rules: i.rules, log: i.log}
+	made := &Inspector{profile: i.profile, exclusions: i.exclusions, patches: i.patches, patchRules: i.patchRules, engine: i.engine, directives: i.directives, rules: i.rules, log: i.log}
 	made.profile.Proof = mode
 	made.proving = proving{mode: mode}
 	if mode != ProofOff {
@@ -158,9 +158,9 @@ func TestWhatIsNotProvedTakesTheEnginesPathWhole(t *testing.T) {
 // What the engine would read in another way than was bounded is refused on its
 // path; a proof that took the rules' word for it would let it pass.
 func TestABodyThatTheRulesWouldReadOtherwiseIsNotProved(t *testing.T) {
-	p := compile("SecRuleEngine On\nSecRequestBodyAccess On\n" +
-		`SecRule REQUEST_HEADERS:Content-Type "@rx odd" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"` + "\n" +
-		`SecRule ARGS "@rx attack" "id:2,phase:2,deny"`)
+	p := compile("SecRuleEngine On\nSecRequestBodyAccess On\n"+
+		`SecRule REQUEST_HEADERS:Content-Type "@rx odd" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"`+"\n"+
+		`SecRule ARGS "@rx attack" "id:2,phase:2,deny"`, files(nil), nil)
 	if len(p.unprovable) > 0 {
 		t.Fatal(p.unprovable)
 	}
@@ -354,6 +354,8 @@ func TestAProvedGETCostsFewAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Without re-checks, which ask the engine at random times.
+	i = as(i, ProofOn, i.proving.prover)
 	stage := NewStage(NewGate(0), &Use{Inspector: i})
 	for _, target := range []string{"/v1/hotels/h-1", "/v1/hotels?city=Helsinki&from=2027-01-10&to=2027-01-12&guests=2&page=1"} {
 		tx := request("GET", target, "", "")
@@ -368,3 +370,6 @@ func TestAProvedGETCostsFewAllocations(t *testing.T) {
 		}
 	}
 }
+
+// proveAnswer is unsure of every answer.
+func (l lie) proveAnswer(*answer) proof.Verdict { return proof.Verdict{} }

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// recheckEvery is of how many clean verdicts one is held against the engine.
+	// recheckEvery is of how many clean verdicts, and of how many of narrowed runs,
+	// one is held against the whole engine.
 	recheckEvery = 1000
 	// recheckQueue bounds how many wait, each with a body of up to MaxBody.
 	recheckQueue = 16
@@ -17,15 +18,23 @@ const (
 	recheckTries = 250
 )
 
-// recheck is a request that was proved clean, to be shown to the engine.
+// recheck is a request that was proved clean, or its answer that was, or a request
+// that some rules were asked about, to be shown to all rules.
 type recheck struct {
 	*Inspector
 	subject *subject
+	was     *judgement // nil for one that was proved clean
+	answer  *answer    // nil for the request alone
 }
 
 // doubt takes note of some requests that were proved clean. Which ones, nobody
 // can foresee.
-func (g *Gate) doubt(i *Inspector, s *subject) {
+func (g *Gate) doubt(i *Inspector, s *subject) { g.question(i, s, nil, nil) }
+
+func (g *Gate) doubts(i *Inspector, s *subject, was *judgement) { g.question(i, s, was, nil) }
+
+// question is doubt with what some rules came to, and with an answer; nil for none.
+func (g *Gate) question(i *Inspector, s *subject, was *judgement, a *answer) {
 	if i.proving.every == 0 || rand.Uint32N(i.proving.every) != 0 {
 		return
 	}
@@ -34,7 +43,7 @@ func (g *Gate) doubt(i *Inspector, s *subject) {
 		return
 	}
 	select {
-	case g.rechecks <- recheck{i, s.kept()}:
+	case g.rechecks <- recheck{i, s.kept(), was, a.kept()}:
 	default:
 		i.proving.meter.dropped()
 		return
@@ -77,6 +86,18 @@ func (g *Gate) hold(r recheck) {
 
 func (r recheck) again() {
 	ctx := context.Background()
+	if r.answer != nil {
+		found, err := r.askBoth(r.subject.whole(), r.answer)
+		r.proving.meter.rechecked()
+		if err == nil && found.effect() {
+			r.disprovedAnswer(ctx, r.answer.id, found)
+		}
+		return
+	}
+	if r.was != nil {
+		r.narrowedAgain(ctx)
+		return
+	}
 	found, err := r.inspect(ctx, r.subject, maxRules)
 	r.proving.meter.rechecked()
 	if refusal := effect(found, err); refusal != "" {

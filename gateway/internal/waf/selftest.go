@@ -4,10 +4,12 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -31,17 +33,27 @@ func (i *Inspector) selfTest(share int) error {
 		return nil
 	}
 	var tried []trial
+	narrowed := 0
 	if !p.tested.Load() {
-		for n, t := range trials() {
+		for n, t := range trials(i.profile.Formats) {
 			if n%share == 0 {
+				narrowed++
+				t.narrowed = narrowed%narrowedShare == 0
 				tried = append(tried, t)
+			}
+		}
+	}
+	for _, patch := range i.patches {
+		for _, text := range slices.Concat(patch.MustPass, patch.MustBlock) {
+			if r, body, err := described(text); err == nil {
+				tried = append(tried, trial{what: "a request of a patch", request: r, body: body, narrowed: true})
 			}
 		}
 	}
 	for _, e := range i.exclusions {
 		for _, text := range append(append([]string(nil), e.MustPass...), e.MustBlock...) {
 			if r, body, err := described(text); err == nil {
-				tried = append(tried, trial{"a request of an exclusion", r, body})
+				tried = append(tried, trial{what: "a request of an exclusion", request: r, body: body, narrowed: true})
 			}
 		}
 	}
@@ -79,7 +91,10 @@ func (i *Inspector) try(t trial) (said tried, err error) {
 	}
 	ctx := context.Background()
 	v := i.said(ctx, s)
-	if !v.Clean {
+	switch {
+	case v.Narrowed && t.narrowed:
+		return tried{asked: true}, i.tryNarrowed(ctx, t, s)
+	case !v.Clean:
 		return tried{asked: v.Asked}, nil
 	}
 	found, err := i.inspect(ctx, s, math.MaxInt32)
@@ -103,23 +118,25 @@ type trial struct {
 	what    string
 	request *http.Request
 	body    string
+	// narrowed says that some rules and all rules have to come to the same too.
+	narrowed bool
 }
 
 // trials are all requests of the self-test, those of the probe too; the most
-// telling come first.
-func trials() []trial {
+// telling come first. Of bodies they have those that are taken.
+func trials(taken Formats) []trial {
 	var all []trial
 	hostile := []string{attack}
 	for line := range strings.Lines(hostileLines) {
 		hostile = append(hostile, strings.TrimSuffix(line, "\n"))
 	}
 	for n, text := range hostile {
-		at := hostileTrials(text)
+		at := hostileTrials(text, taken)
 		for place := n % 2; place < len(at); place += 2 {
 			all = append(all, at[place])
 		}
 	}
-	all = append(all, trial{"a plain GET /", probeRequest("", "", ""), ""})
+	all = append(all, trial{what: "a plain GET /", request: probeRequest("", "", "")})
 	for line := range strings.Lines(ordinaryLines) {
 		all = append(all, ordinaryTrial(strings.TrimSuffix(line, "\n")))
 	}
@@ -156,7 +173,7 @@ func ordinaryTrial(line string) trial {
 }
 
 // hostileTrials puts a text in every place.
-func hostileTrials(text string) []trial {
+func hostileTrials(text string, taken Formats) []trial {
 	escaped := url.QueryEscape(text)
 	quoted, _ := json.Marshal(text) // a string can be written
 	inField := strings.Map(func(r rune) rune {
@@ -165,7 +182,14 @@ func hostileTrials(text string) []trial {
 		}
 		return r
 	}, text)
-	at := func(where string, r *http.Request, body string) trial { return trial{text + " in " + where, r, body} }
+	at := func(where string, r *http.Request, body string) trial {
+		return trial{what: text + " in " + where, request: r, body: body}
+	}
+	part := multipartOf(`name="q"`, text)
+	var document strings.Builder
+	document.WriteString("<q>")
+	_ = xml.EscapeText(&document, []byte(text)) // a builder takes all
+	document.WriteString("</q>")
 	with := func(name, value string) *http.Request {
 		r := probeRequest("", "", "")
 		r.Header[name] = []string{value}
@@ -173,7 +197,7 @@ func hostileTrials(text string) []trial {
 	}
 	path := probeRequest("", "", "")
 	path.URL.Path, path.URL.RawPath = "/"+text, "/"+url.PathEscape(text)
-	return []trial{
+	all := []trial{
 		at("a parameter", probeRequest("q="+escaped, "", ""), ""),
 		at("a parameter's name", probeRequest(escaped+"=1", "", ""), ""),
 		at("a JSON body", probeRequest("", jsonMedia, `{"q":`+string(quoted)+`}`), `{"q":`+string(quoted)+`}`),
@@ -185,4 +209,11 @@ func hostileTrials(text string) []trial {
 		at("a field", with("X-Note", inField), ""),
 		at("the path", path, ""),
 	}
+	if taken&Multipart != 0 {
+		all = append(all, at("a multipart form", probeRequest("", multipartMedia, part), part))
+	}
+	if taken&XML != 0 {
+		all = append(all, at("a text of XML", probeRequest("", "text/xml", document.String()), document.String()))
+	}
+	return all
 }

@@ -74,7 +74,7 @@ func TestASoundProofPassesTheSelfTestAndOnlyOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if want := (len(trials()) + share - 1) / share; len(trials()) < 300 || asked != want {
+	if want := (len(trials(JSON|Form)) + share - 1) / share; len(trials(JSON|Form)) < 300 || asked != want {
 		t.Errorf("asked %d times about %d requests", asked, want)
 	}
 	if ordinary := strings.Count(ordinaryLines, "\n") / share; clean < ordinary*3/4 {
@@ -113,7 +113,7 @@ func TestTheRequestsOfAnExclusionAreHeldAgainstTheEngineToo(t *testing.T) {
 func TestABrokenProofRefusesTheLoad(t *testing.T) {
 	sound := inspector(t)
 	programs := NewPrograms()
-	lying := programs.of(sound.directives)
+	lying := programs.of(sound.directives, files(nil))
 	lying.prover = lie(gullible)
 	defer runtime.KeepAlive(lying)
 	config := Config{Profile: sound.profile, Programs: programs, Log: slog.New(slog.DiscardHandler)}

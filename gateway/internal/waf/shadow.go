@@ -31,6 +31,13 @@ func (u *Use) beside(tx *pipeline.Transaction, body []byte, unread error, g *Gat
 		g.doubt(u.Inspector, s)
 		return
 	}
+	if _, over := u.tooDear(s, proof); over {
+		u.proving.meter.over()
+		if u.profile.Over == OverReject {
+			u.record(tx, u.profile.Name+":"+costRule, pipeline.Deny)
+		}
+		return
+	}
 	if !g.tryEnter() {
 		u.record(tx, u.profile.Name, pipeline.Fault)
 		return
@@ -38,6 +45,7 @@ func (u *Use) beside(tx *pipeline.Transaction, body []byte, unread error, g *Gat
 	defer g.leave()
 	found, err := u.inspect(ctx, s, maxRules)
 	u.compare(ctx, s, proof, found, err)
+	g.doubtNarrowed(u.Inspector, s, found, err)
 	found.Proof = proof
 	tx.ShadowWAF = append(tx.ShadowWAF, found.Inspection)
 	if err == nil && found.interruption != nil {

@@ -5,4 +5,4 @@ package waf
 // A gateway under the race detector, which nobody serves with, is ten times
 // slower and started by the hundred; the tests of this package run the
 // self-test whole.
-const selfTestShare = 8
+const selfTestShare = 64

@@ -54,7 +54,9 @@ func (s *stage) Decide(tx *pipeline.Transaction) error {
 		}
 	}
 	if len(s.shadows) > 0 {
+		look := s.onlook(tx)
 		tx.WatchBody(s.most, func(body []byte, err error) {
+			look.request(body)
 			for i := range s.shadows {
 				s.shadows[i].beside(tx, body, err, s.gate)
 			}
@@ -75,20 +77,38 @@ func (s *stage) enforce(tx *pipeline.Transaction) error {
 		return err
 	}
 	request := s.enforced.subject(tx, tx.Body, format)
-	defer s.enforced.release(request)
+	var screen *screen
+	var keep func(*session)
+	if profile.Responses.Some() {
+		screen = s.screen(tx, request)
+		tx.Answers, keep = screen, screen.keep
+	} else {
+		defer s.enforced.release(request)
+	}
 	ctx := tx.Request.Context()
 	proof := s.enforced.verdict(ctx, request)
+	if screen != nil {
+		screen.clean = proof.Clean
+	}
 	if s.enforced.proving.spares(proof) {
 		tx.WAF = s.enforced.proved(request, proof)
 		s.gate.doubt(s.enforced.Inspector, request)
 		return nil
 	}
+	if cost, over := s.enforced.tooDear(request, proof); over {
+		err := s.enforced.over(tx, request, proof, cost)
+		if err == nil && screen != nil {
+			return screen.stranger()
+		}
+		return err
+	}
 	if err := s.gate.enter(tx); err != nil {
 		return err
 	}
 	defer s.gate.leave()
-	found, err := s.enforced.inspect(ctx, request, maxRules)
+	found, err := s.enforced.inspectThen(ctx, request, maxRules, keep)
 	s.enforced.compare(ctx, request, proof, found, err)
+	s.gate.doubtNarrowed(s.enforced.Inspector, request, found, err)
 	if err != nil {
 		return err
 	}

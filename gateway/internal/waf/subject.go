@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/waf/collect"
+	"portcullis/gateway/internal/waf/proof"
 )
 
 // subject is a request as it is inspected. The engine and the proof in front of
@@ -22,6 +24,15 @@ type subject struct {
 	body     []byte
 	format   format
 	names    []string // room to sort in
+	// narrow says that the engine need not be asked about the rules in spared.
+	narrow bool
+	spared []proof.Span
+	// cost is what asking about the others is estimated to take, 0 when that is
+	// not known.
+	cost time.Duration
+	// most is what it may take, dear says that it takes more.
+	most time.Duration
+	dear bool
 }
 
 // subject is what is inspected of a request; release gives it back.
@@ -38,7 +49,7 @@ func (i *Inspector) subject(tx *pipeline.Transaction, body []byte, f format) *su
 func (i *Inspector) release(s *subject) {
 	clear(s.Fields[:cap(s.Fields)])
 	clear(s.names[:cap(s.names)])
-	*s = subject{Head: collect.Head{Fields: s.Fields[:0]}, names: s.names[:0]}
+	*s = subject{Head: collect.Head{Fields: s.Fields[:0]}, names: s.names[:0], spared: s.spared[:0]}
 	i.subjects.Put(s)
 }
 
@@ -84,12 +95,14 @@ func (s *subject) field(name, value string) {
 }
 
 // text is the body; nobody changes it while it is inspected.
-func (s *subject) text() string { return unsafe.String(unsafe.SliceData(s.body), len(s.body)) }
+func (s *subject) text() string { return text(s.body) }
+
+func text(body []byte) string { return unsafe.String(unsafe.SliceData(body), len(body)) }
 
 // kept is the same request for later, when this one has been answered.
 func (s *subject) kept() *subject {
 	k := *s
-	k.Fields, k.names, k.body = slices.Clone(s.Fields), nil, bytes.Clone(s.body)
+	k.Fields, k.names, k.body, k.spared = slices.Clone(s.Fields), nil, bytes.Clone(s.body), slices.Clone(s.spared)
 	return &k
 }
 

@@ -192,6 +192,9 @@ func TestWhatTheEngineSeesIsTold(t *testing.T) {
 		"JSON as deep as may be":                   {head("/", "Content-Type", json), strings.Repeat("[", depth) + "1" + strings.Repeat("]", depth)},
 		"XML":                                      {head("/", "Content-Type", xml), `<?xml version="1.0"?><a x="1" y='&lt;'> text &amp; more <b>in<!-- no --></b><![CDATA[<raw>]]></a>`},
 		"a multipart form":                         {head("/", "Content-Type", "multipart/form-data; boundary=b"), "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\nthere\r\n--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nfile text\r\n--b--\r\n"},
+		"a multipart form without a part":          {head("/", "Content-Type", "multipart/form-data; boundary=b"), "--b--"},
+		"parts of one name, and names without quotes":      {head("/", "Content-Type", `multipart/form-data; charset=UTF-8; boundary="b"`), "--b\r\ncontent-disposition: form-data; name=q\r\n\r\n1\r\n--b\r\nX-note-1:  x \r\nContent-Disposition: form-data;name=\"Q\";filename=\"\"\r\ncontent-type: text/plain;charset=utf-8\r\n\r\n\r\n--b\r\nContent-Disposition: form-data; filename=\"é 50%.txt\"; name=\"q\"\r\n\r\n\x00\n-b\r\n\r\n\r\n--b--\r\n"},
+		"XML with line ends, references and names of HTML": {head("/", "Content-Type", xml), "<?xml version='1.0' encoding='utf-8' standalone=\"yes\" ?>\r\n<!-- c -->\n<a:b xmlns:a=\"urn:x\" c = '\r\n&#13;&#x20;&apos;&quot;'\r\n><br/><link></link><IMG src='x'/>\ttext\rmore&#10;\u00a0<x\n/><y><![CDATA[ &amp;]]]]></y ></a:b>\n<!---->\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -300,6 +303,7 @@ var whole = []struct{ media, body string }{
 	{"application/json", `["\ud83d\ude00",["a"],{},[],{"a.b":{"c":1}},0]`},
 	{"application/x-www-form-urlencoded", "hotel=h-1&note=two+beds%21&note=&=x&&A=1&a=2"},
 	{"text/xml", `<a x="1" y='2'>text<b/>&amp; more<c z="&#60;">d</c></a>`},
+	{"text/xml", `<?xml version="1.0"?><a:b xmlns:a="urn:x"><c d='e&#x3c;'/><!-- c --><br/><f><![CDATA[<g>]]></f>&apos;</a:b>`},
 	{"multipart/form-data; boundary=bb", "--bb\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--bb\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a;b.txt\"\r\n\r\nfile\r\n--bb--\r\n"},
 }
 
@@ -338,8 +342,23 @@ func FuzzJSON(f *testing.F) {
 
 func FuzzMultipart(f *testing.F) {
 	e := newEngine(f)
-	f.Add(whole[4].body)
-	f.Fuzz(func(t *testing.T, body string) { e.compare(t, sent{head("/", "Content-Type", whole[4].media), body}) })
+	const media = "multipart/form-data; boundary=bb"
+	for _, w := range whole {
+		if w.media == media {
+			f.Add(w.body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body string) { e.compare(t, sent{head("/", "Content-Type", media), body}) })
+}
+
+func FuzzXML(f *testing.F) {
+	e := newEngine(f)
+	for _, w := range whole {
+		if w.media == "text/xml" {
+			f.Add(w.body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body string) { e.compare(t, sent{head("/", "Content-Type", "text/xml"), body}) })
 }
 
 func FuzzHead(f *testing.F) {

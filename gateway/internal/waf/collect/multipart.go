@@ -1,72 +1,65 @@
 package collect
 
 import (
-	"io"
-	"mime"
-	"mime/multipart"
+	"net/textproto"
 	"strconv"
-	"strings"
 )
 
 // Multipart tells of a multipart form. contentType is the field's value as it
-// came. Bodies of files are no values, their names and sizes are. Names in
-// extended notation (RFC 5987) and parts that backends read differently are
-// left to the engine.
+// came. Contents of files are no values, their names and sizes are. The error
+// is ErrArgs, or an Unclear of a form that not all parsers read alike.
 func (w *Walker) Multipart(body, contentType string, to Sink) error {
 	w.to = to
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil || media != "multipart/form-data" {
-		return ErrMultipart
+	boundary, err := Boundary(contentType)
+	if err != nil {
+		return err
 	}
-	reader := multipart.NewReader(strings.NewReader(body), params["boundary"])
+	form, err := newParts(body, boundary)
+	if err != nil {
+		return err
+	}
+	defer func() { w.part = part{} }()
 	total := 0
 	for n := 0; ; n++ {
-		part, err := reader.NextPart()
-		if err == io.EOF { // wrapped, it would be a body that ends early
-			if n == 0 {
-				return nil
-			}
+		more, err := form.next(&w.part)
+		switch {
+		case err != nil:
+			return err
+		case !more:
 			return w.tell(FilesCombinedSize, "", strconv.Itoa(total))
-		}
-		if err != nil {
-			return ErrMultipart
-		}
-		if n >= w.bounds.Args {
+		case n >= w.bounds.Args:
 			return ErrArgs
 		}
-		if err := w.part(part, &total); err != nil {
+		total += len(w.part.content)
+		if err := w.tellPart(&w.part); err != nil {
 			return err
 		}
 	}
 }
 
-func (w *Walker) part(p *multipart.Part, total *int) error {
-	name := p.FormName()
-	for field, values := range p.Header {
-		if len(values) > 1 {
-			return ErrMultipart
-		}
-		if err := w.tell(MultipartPartHeaders, name, field+": "+values[0]); err != nil {
+// tellPart tells of one part. One whose file has an empty name is a field, for
+// the engine and for browsers, which send it when nothing was chosen.
+func (w *Walker) tellPart(p *part) error {
+	for _, f := range p.fields[:p.count] {
+		name := textproto.CanonicalMIMEHeaderKey(f.Name) // as the engine has it
+		line := append(append(append(w.arena.Room(len(name)+2+len(f.Value)), name...), ": "...), f.Value...)
+		if err := w.tell(MultipartPartHeaders, p.name, w.arena.Keep(line)); err != nil {
 			return err
 		}
 	}
-	filename, ok := fileName(p.Header.Get("Content-Disposition"))
-	if !ok {
-		return ErrMultipart
+	if err := w.tell(MultipartName, p.name, p.name); err != nil {
+		return err
 	}
-	content, err := io.ReadAll(p)
-	if err != nil {
-		return ErrMultipart
+	if p.filename == "" {
+		if err := w.tell(ArgsPostNames, p.name, p.name); err != nil {
+			return err
+		}
+		return w.tell(ArgsPost, p.name, p.content)
 	}
-	*total += len(content)
-	told := []value{{MultipartName, name, name}}
-	if filename == "" {
-		told = append(told, value{ArgsPostNames, name, name}, value{ArgsPost, name, string(content)})
-	} else {
-		told = append(told, value{MultipartFilename, name, filename}, value{Files, "", filename}, value{FilesNames, "", name},
-			value{FilesSizes, filename, strconv.Itoa(len(content))})
-	}
-	for _, t := range told {
+	for _, t := range [...]value{
+		{MultipartFilename, p.name, p.filename}, {Files, "", p.filename}, {FilesNames, "", p.name},
+		{FilesSizes, p.filename, strconv.Itoa(len(p.content))},
+	} {
 		if err := w.tell(t.v, t.name, t.value); err != nil {
 			return err
 		}
@@ -78,17 +71,4 @@ func (w *Walker) part(p *multipart.Part, total *int) error {
 type value struct {
 	v           Variable
 	name, value string
-}
-
-// fileName is the name that a Content-Disposition gives a file; empty when the
-// part is none.
-func fileName(disposition string) (string, bool) {
-	if disposition == "" {
-		return "", true
-	}
-	_, params, err := mime.ParseMediaType(disposition)
-	if err != nil || strings.Contains(disposition, "*") {
-		return "", false
-	}
-	return params["filename"], true
 }

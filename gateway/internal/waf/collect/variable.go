@@ -35,10 +35,21 @@ const (
 	MultipartFilename
 	MultipartPartHeaders
 	XML
+	// What follows is of the answer.
+	ResponseStatus
+	ResponseProtocol
+	ResponseHeaders
+	ResponseHeadersNames
+	ResponseContentType
+	ResponseContentLength
+	ResponseBody
 
 	// Variables is how many there are.
 	Variables
 )
+
+// OfAnswer tells whether an answer fills the variable, and not a request.
+func (v Variable) OfAnswer() bool { return v >= ResponseStatus }
 
 // String is the engine's name of it.
 func (v Variable) String() string {
@@ -50,6 +61,9 @@ func (v Variable) String() string {
 		Body: "REQUEST_BODY", BodyLength: "REQUEST_BODY_LENGTH", BodyProcessor: "REQBODY_PROCESSOR",
 		Files: "FILES", FilesNames: "FILES_NAMES", FilesSizes: "FILES_SIZES", FilesCombinedSize: "FILES_COMBINED_SIZE",
 		MultipartName: "MULTIPART_NAME", MultipartFilename: "MULTIPART_FILENAME", MultipartPartHeaders: "MULTIPART_PART_HEADERS", XML: "XML",
+		ResponseStatus: "RESPONSE_STATUS", ResponseProtocol: "RESPONSE_PROTOCOL", ResponseHeaders: "RESPONSE_HEADERS",
+		ResponseHeadersNames: "RESPONSE_HEADERS_NAMES", ResponseContentType: "RESPONSE_CONTENT_TYPE",
+		ResponseContentLength: "RESPONSE_CONTENT_LENGTH", ResponseBody: "RESPONSE_BODY",
 	}[v]
 }
 

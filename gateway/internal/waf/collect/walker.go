@@ -48,11 +48,17 @@ type Walker struct {
 	at     int    // how far it has been read
 	budget int    // how many bytes of names and values are left for it
 	leaves int
-	counts int // arrays
+	counts int      // arrays
+	part   part     // of the multipart form
+	open   []string // elements of the XML document, from its root
 }
 
-// New returns a walker that keeps decoded values in arena.
+// New returns a walker that keeps decoded values in arena, nil for one of its
+// own that is never reset.
 func New(arena *transform.Arena, b Bounds) *Walker {
+	if arena == nil {
+		arena = new(transform.Arena)
+	}
 	return &Walker{arena: arena, bounds: b}
 }
 

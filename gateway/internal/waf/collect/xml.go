@@ -2,49 +2,341 @@ package collect
 
 import (
 	"encoding/xml"
-	"errors"
-	"io"
+	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// XML tells of a document's attributes and of its texts, read with the decoder
-// the engine reads them with, as leniently.
+// XML tells of a document's attributes and of its texts. It takes only what
+// every parser reads alike, and what says all there is to read: no document
+// type, hence no entities of its own (they expand to anything, from any file),
+// no processing instructions, no encoding but UTF-8. The error is ErrArgs, or an
+// Unclear.
 func (w *Walker) XML(body string, to Sink) error {
-	w.to = to
-	decoder := xml.NewDecoder(strings.NewReader(body))
-	decoder.Strict, decoder.AutoClose, decoder.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
-	for n := 0; ; n++ {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
+	w.to, w.text, w.at, w.open, w.leaves = to, body, 0, w.open[:0], 0
+	defer func() { w.text = ""; clear(w.open[:cap(w.open)]) }()
+	if fault := unreadable(body); fault != "" {
+		return xmlFault(fault)
+	}
+	if strings.HasPrefix(body, "<?") {
+		w.at = len(declaration.FindString(body))
+		if w.at == 0 {
+			return xmlFault("begins with an instruction that is not a plain XML declaration of version 1.0 and encoding UTF-8")
+		}
+	}
+	elements, texts := 0, 0 // texts since the last tag
+	for {
+		text, found := w.until("<")
+		if len(w.open) == 0 && strings.Trim(text, blanks) != "" {
+			return xmlFault("has text outside its root element")
+		}
+		if err := w.characters(text, &texts); err != nil {
+			return err
+		}
+		if !found {
+			break
+		}
+		switch {
+		case w.takes("!--"):
+			comment, closed := w.until("--")
+			if !closed || !w.takes(">") || strings.HasPrefix(comment, ">") || strings.HasPrefix(comment, "->") {
+				return xmlFault("has a comment that is malformed")
+			}
+		case w.takes("![CDATA["):
+			text, closed := w.until("]]>")
+			if !closed || len(w.open) == 0 {
+				return xmlFault("has a CDATA section that is malformed")
+			}
+			if err := w.piece(w.lines(text), &texts); err != nil {
+				return err
+			}
+		case w.takes("!"):
+			return xmlFault("has a document type or another declaration")
+		case w.takes("?"):
+			return xmlFault("has a processing instruction")
+		case w.takes("/"):
+			texts = 0
+			if err := w.closing(); err != nil {
+				return err
+			}
+		default:
+			texts = 0
+			if elements++; elements > elementsPerArgument*w.bounds.Args || len(w.open) == 0 && elements > 1 {
+				return xmlFault("has more than one root element, or too many elements")
+			}
+			if err := w.opening(); err != nil {
+				return err
+			}
+		}
+	}
+	if elements == 0 || len(w.open) > 0 {
+		return xmlFault("has no root element, or does not close it")
+	}
+	return nil
+}
+
+// elementsPerArgument is how many elements there may be for each argument
+// allowed. Those without text or attributes are no values.
+const elementsPerArgument = 2
+
+const blanks = " \t\r\n"
+
+// declaration takes less than XML does: decoders look for the encoding in ways
+// of their own, with blanks around the sign or without.
+var declaration = regexp.MustCompile(`^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"(?i:utf-8)"|'(?i:utf-8)'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>`)
+
+// unreadable says what in a text is no character of XML.
+func unreadable(s string) string {
+	if strings.HasPrefix(s, "\ufeff") {
+		return "begins with a byte order mark"
+	}
+	if !utf8.ValidString(s) {
+		return "is not UTF-8"
+	}
+	for _, c := range s {
+		if !character(c) {
+			return "has a character that XML forbids"
+		}
+	}
+	return ""
+}
+
+// character tells what may stand in a document (XML 1.0, section 2.2).
+func character(c rune) bool {
+	return c >= ' ' && c < 0xd800 || c == '\t' || c == '\n' || c == '\r' || c >= 0xe000 && c <= 0xfffd || c >= 0x10000 && c <= utf8.MaxRune
+}
+
+// until is what comes before the next end, which is passed over.
+func (w *Walker) until(end string) (string, bool) {
+	before, _, found := strings.Cut(w.text[w.at:], end)
+	w.at += len(before)
+	if found {
+		w.at += len(end)
+	}
+	return before, found
+}
+
+// takes passes over s if it is next.
+func (w *Walker) takes(s string) bool {
+	found := strings.HasPrefix(w.text[w.at:], s)
+	if found {
+		w.at += len(s)
+	}
+	return found
+}
+
+// spaces passes over blanks.
+func (w *Walker) spaces() bool {
+	begin := w.at
+	for w.at < len(w.text) && strings.IndexByte(blanks, w.text[w.at]) >= 0 {
+		w.at++
+	}
+	return w.at > begin
+}
+
+// characters are those between tags.
+func (w *Walker) characters(text string, texts *int) error {
+	if strings.Trim(text, blanks) == "" {
+		return nil
+	}
+	if strings.Contains(text, "]]>") {
+		return xmlFault("has ]]> in a text")
+	}
+	decoded, ok := w.decoded(text)
+	if !ok {
+		return xmlFault("has a reference to an entity other than lt, gt, amp, quot, apos and characters by number")
+	}
+	return w.piece(decoded, texts)
+}
+
+// piece tells of a text. Two without a tag between them are one for whoever asks
+// for the text of the element, but two values for the rules:
+// SEL<!-- -->ECT.
+func (w *Walker) piece(text string, texts *int) error {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil
+	}
+	if *texts++; *texts > 1 {
+		return xmlFault("has a text that a comment or a CDATA section cuts")
+	}
+	return w.node(XMLText, text)
+}
+
+// node tells of one value.
+func (w *Walker) node(selector, value string) error {
+	if w.leaves++; w.leaves > w.bounds.Args {
+		return ErrArgs
+	}
+	return w.tell(XML, selector, value)
+}
+
+// opening reads a tag that opens an element.
+func (w *Walker) opening() error {
+	name, ok := w.xmlName()
+	if !ok {
+		return xmlFault(malformedTag)
+	}
+	for {
+		space := w.spaces()
+		switch {
+		case w.takes("/>"):
 			return nil
+		case w.takes(">"):
+			return w.opened(name)
+		case !space:
+			return xmlFault(malformedTag)
 		}
-		if err != nil {
-			return ErrXML // also one that ends early, of which the engine reads what there is
-		}
-		if n > maxTokens*w.bounds.Args {
-			return ErrArgs
-		}
-		if err := w.token(token); err != nil {
+		if err := w.attribute(); err != nil {
 			return err
 		}
 	}
 }
 
-// maxTokens is how many tokens of XML there may be for each argument allowed.
-const maxTokens = 8
+const malformedTag = "has a tag that is malformed, or a name with characters outside ASCII"
 
-func (w *Walker) token(token xml.Token) error {
-	switch t := token.(type) {
-	case xml.StartElement:
-		for _, attribute := range t.Attr {
-			if err := w.tell(XML, XMLAttributes, attribute.Value); err != nil {
-				return err
-			}
-		}
-	case xml.CharData:
-		if text := strings.TrimSpace(string(t)); text != "" {
-			return w.tell(XML, XMLText, text)
+// opened notes an element that is not empty. Those that are empty in HTML the
+// engine closes at once; of one with content it cannot read the end.
+func (w *Walker) opened(name string) error {
+	if len(w.open) == w.bounds.Depth {
+		return xmlFault("is nested too deeply")
+	}
+	local := name[strings.IndexByte(name, ':')+1:]
+	for _, empty := range xml.HTMLAutoClose {
+		if strings.EqualFold(local, empty) && !strings.HasPrefix(w.text[w.at:], "</") {
+			return xmlFault("has content in an element named " + empty + ", which the inspection takes for one of HTML that is empty")
 		}
 	}
+	w.open = append(w.open, name)
 	return nil
+}
+
+func (w *Walker) attribute() error {
+	if _, ok := w.xmlName(); !ok {
+		return xmlFault(malformedTag)
+	}
+	w.spaces()
+	if !w.takes("=") {
+		return xmlFault(malformedTag)
+	}
+	w.spaces()
+	quote := `"`
+	if !w.takes(quote) {
+		if quote = "'"; !w.takes(quote) {
+			return xmlFault(malformedTag)
+		}
+	}
+	text, closed := w.until(quote)
+	if !closed || strings.Contains(text, "<") {
+		return xmlFault(malformedTag)
+	}
+	value, ok := w.decoded(text)
+	switch {
+	case !ok:
+		return xmlFault("has a reference to an entity other than lt, gt, amp, quot, apos and characters by number")
+	case value == xinclude:
+		return xmlFault("asks for inclusion (XInclude) of other documents")
+	}
+	return w.node(XMLAttributes, value)
+}
+
+// xinclude is the name space of elements that stand for other documents.
+const xinclude = "http://www.w3.org/2001/XInclude"
+
+// closing reads a tag that closes an element.
+func (w *Walker) closing() error {
+	name, ok := w.xmlName()
+	w.spaces()
+	last := len(w.open) - 1
+	if !ok || !w.takes(">") || last < 0 || w.open[last] != name {
+		return xmlFault("has a tag that closes no element, or the wrong one")
+	}
+	w.open = w.open[:last]
+	return nil
+}
+
+// xmlName reads a name of ASCII, with at most one colon in it.
+func (w *Walker) xmlName() (string, bool) {
+	begin, colon := w.at, -1
+	for ; w.at < len(w.text); w.at++ {
+		c := w.text[w.at]
+		first := w.at == begin || w.at == colon+1
+		switch {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', c == '_':
+		case ('0' <= c && c <= '9' || c == '-' || c == '.') && !first:
+		case c == ':' && !first && colon < 0:
+			colon = w.at
+		default:
+			return w.text[begin:w.at], !first
+		}
+	}
+	return "", false
+}
+
+// decoded puts characters in for references, and line feeds for line ends.
+func (w *Walker) decoded(s string) (string, bool) {
+	s = w.lines(s)
+	if strings.IndexByte(s, '&') < 0 {
+		return s, true
+	}
+	out := w.arena.Room(len(s))
+	for {
+		before, after, found := strings.Cut(s, "&")
+		out = append(out, before...)
+		if !found {
+			return w.arena.Keep(out), true
+		}
+		name, rest, closed := strings.Cut(after, ";")
+		c, known := reference(name)
+		if !closed || !known {
+			return "", false
+		}
+		out, s = utf8.AppendRune(out, c), rest
+	}
+}
+
+// reference is the character that a reference stands for.
+func reference(name string) (rune, bool) {
+	switch name {
+	case "lt":
+		return '<', true
+	case "gt":
+		return '>', true
+	case "amp":
+		return '&', true
+	case "quot":
+		return '"', true
+	case "apos":
+		return '\'', true
+	}
+	digits, numbered := strings.CutPrefix(name, "#")
+	base := 10
+	if hex, ok := strings.CutPrefix(digits, "x"); ok {
+		digits, base = hex, 16
+	}
+	for i := range len(digits) {
+		if !alphanumeric(digits[i]) {
+			return 0, false // a sign, of which strconv would take some
+		}
+	}
+	c, err := strconv.ParseUint(digits, base, 21)
+	return rune(c), numbered && err == nil && character(rune(c))
+}
+
+// lines makes line feeds of line ends, as all parsers do.
+func (w *Walker) lines(s string) string {
+	if strings.IndexByte(s, '\r') < 0 {
+		return s
+	}
+	out := w.arena.Room(len(s))
+	for i := range len(s) {
+		switch {
+		case s[i] != '\r':
+			out = append(out, s[i])
+		case i+1 == len(s) || s[i+1] != '\n':
+			out = append(out, '\n')
+		}
+	}
+	return w.arena.Keep(out)
 }

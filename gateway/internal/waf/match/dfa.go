@@ -31,6 +31,7 @@ type DFA struct {
 	stride  uint32 // of a row: the classes and the end of the text
 	table   atomic.Pointer[[]uint32]
 	lazy    bool
+	weight  float64 // see Pattern.Weight
 
 	mu      sync.Mutex
 	builder builder
@@ -51,7 +52,7 @@ func newDFA(expression string, tree *syntax.Regexp, budget *Budget) (*DFA, error
 	if err != nil {
 		return nil, fmt.Errorf("compiling %q: %w", expression, err)
 	}
-	d := &DFA{regexp: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
+	d := &DFA{weight: weightOf(prog), regexp: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
 	if d.classes, d.lazy = classesOf(prog); !d.lazy {
 		return d, nil
 	}
@@ -65,9 +66,13 @@ func newDFA(expression string, tree *syntax.Regexp, budget *Budget) (*DFA, error
 }
 
 // Match reports whether the expression matches in s.
-func (d *DFA) Match(s string) bool {
+func (d *DFA) Match(s string) bool { return d.end(s) >= 0 }
+
+// end tells how much of s has to be read to know that the expression matches in
+// it; less than 0 when it does not.
+func (d *DFA) end(s string) int {
 	if !d.lazy {
-		return d.regexp().MatchString(s)
+		return d.slow(s)
 	}
 	next := *d.table.Load()
 	state := d.stride // row 0 stands for no state
@@ -85,11 +90,11 @@ func (d *DFA) Match(s string) bool {
 		if to < special {
 			if to == unknown {
 				if to, next = d.extend(state, class); to == unknown {
-					return d.regexp().MatchString(s)
+					return d.slow(s)
 				}
 			}
 			if to == matched {
-				return true
+				return i
 			}
 		}
 		state = to
@@ -98,10 +103,21 @@ func (d *DFA) Match(s string) bool {
 	to := atomic.LoadUint32(&next[state+end])
 	if to == unknown {
 		if to, _ = d.extend(state, end); to == unknown {
-			return d.regexp().MatchString(s)
+			return d.slow(s)
 		}
 	}
-	return to == matched
+	if to != matched {
+		return -1
+	}
+	return len(s)
+}
+
+// slow is the same by regexp.
+func (d *DFA) slow(s string) int {
+	if !d.regexp().MatchString(s) {
+		return -1
+	}
+	return len(s)
 }
 
 // extend finds out where a transition leads, and returns the table that has it;

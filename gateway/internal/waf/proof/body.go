@@ -9,24 +9,29 @@ import (
 // firstProcessor is how the engine will read the body by the first Content-Type
 // if no rule chooses otherwise.
 func firstProcessor(h *collect.Head) string {
+	media := strings.TrimSpace(strings.ToLower(contentType(h)))
+	switch {
+	case strings.HasPrefix(media, "application/x-www-form-urlencoded"):
+		return "URLENCODED"
+	case strings.HasPrefix(media, "multipart/form-data"):
+		return "MULTIPART"
+	}
+	return ""
+}
+
+// contentType is the first Content-Type, by which the engine cuts a multipart
+// form.
+func contentType(h *collect.Head) string {
 	for i := range h.Fields {
-		if !strings.EqualFold(h.Fields[i].Name, "Content-Type") {
-			continue
+		if strings.EqualFold(h.Fields[i].Name, "Content-Type") {
+			return h.Fields[i].Value
 		}
-		media := strings.TrimSpace(strings.ToLower(h.Fields[i].Value))
-		switch {
-		case strings.HasPrefix(media, "application/x-www-form-urlencoded"):
-			return "URLENCODED"
-		case strings.HasPrefix(media, "multipart/form-data"):
-			return "MULTIPART"
-		}
-		return ""
 	}
 	return ""
 }
 
 // Processor is how the rules have chosen that the body is read, by the engine's
-// name of it, once Head has said clean; empty when they have chosen nothing.
+// name of it, once Head has said clean or narrow; empty when they have chosen nothing.
 func (k *Check) Processor() string { return k.processor }
 
 // choose evaluates the rules that choose how the body is read, in their order,
@@ -103,7 +108,7 @@ func (k *Check) line(h *collect.Head) bool {
 	k.requestLine = collect.Head{Method: h.Method, Target: h.Target, Proto: h.Proto, Source: h.Source}
 	if err := k.walker.Head(&k.requestLine, (*lineSink)(k)); err != nil {
 		k.ended(err)
-		return k.verdict.Clean
+		return false
 	}
 	return true
 }

@@ -21,6 +21,13 @@ type Verdict struct {
 	Rule int
 	// Why says what, for metrics; it has no part of the request in it.
 	Why string
+	// Narrow says of a request that is not clean that nothing but rules keeps it
+	// from being so: the engine need be asked about those only that Check.Spared
+	// does not list.
+	Narrow bool
+	// Dear says of a request that is neither that asking about those rules alone
+	// would cost more than Within allows, as far as it has been read.
+	Dear bool
 }
 
 // Check proves one request, in two steps: the head, and the body when it is
@@ -36,6 +43,8 @@ type Check struct {
 	single    [collect.Variables]string
 	present   [collect.Variables]bool
 	arguments [2]int
+	loads     [collect.Variables]load
+	counted   []int // by the number of a selection that counts
 	processor string
 	force     bool
 	exempt    uint64 // by number
@@ -47,6 +56,14 @@ type Check struct {
 	left    []leaving
 	pure    bool // the verdict on the value at hand depends on nothing else
 	metNow  []*link
+	keptNow []*rule
+	within  float64  // what asking may cost, in nanoseconds; 0 is no bound
+	spent   float64  // of that, since the first rule was found
+	unread  []int    // what the engine reads for little, by rule, in bytes
+	kept    []uint64 // rules that the engine has to be asked about, by number
+	done    set      // links that need not be looked at any more
+	broken  bool     // something else than rules keeps it from being clean
+	upset   bool     // a rule may have changed what others are taken for
 
 	// Room for one value.
 	found, candidates match.Bits
@@ -84,7 +101,8 @@ func (p *Program) Begin() *Check {
 	}
 	k := &Check{
 		program: p, met: make([]uint32, len(p.rules)), values: make([]string, len(p.nodes)), masks: make([]match.Mask, len(p.nodes)),
-		stamps: make([]uint32, len(p.nodes)),
+		stamps: make([]uint32, len(p.nodes)), kept: make([]uint64, (len(p.rules)+63)/64), unread: make([]int, len(p.rules)),
+		counted: make([]int, p.counting),
 	}
 	if p.automaton != nil {
 		k.candidates = p.automaton.NewBits()
@@ -112,24 +130,24 @@ func (k *Check) forget() {
 	k.state.forget()
 }
 
-// unsure notes why; it returns false, to end a walk.
-func (k *Check) unsure(rule int, why string) bool {
-	k.verdict = Verdict{Rule: rule, Why: why}
+// unsure notes that something else than a rule keeps a request from being clean;
+// it returns false, to end a walk.
+func (k *Check) unsure(why string) bool {
+	k.broken = true
+	if k.verdict.Clean {
+		k.verdict = Verdict{Why: why}
+	}
 	return false
 }
 
-// Head proves what is known before the body. When it is not clean, Body must not
-// be called. The head must not change before End.
+// Head proves what is known before the body. When it is neither clean nor narrow,
+// Body must not be called. The head must not change before End.
 func (k *Check) Head(h *collect.Head) Verdict {
 	p := k.program
-	k.arena.Reset()
-	k.head, k.verdict = h, Verdict{Clean: true}
-	k.present, k.arguments = [collect.Variables]bool{}, [2]int{}
-	k.exempt, k.body, k.force = 0, false, false
-	clear(k.met)
-	k.touched, k.left = k.touched[:0], k.left[:0]
+	k.anew()
+	k.head = h
 	if p.whole != "" {
-		k.unsure(0, p.whole)
+		k.unsure(p.whole)
 		return k.verdict
 	}
 	k.processor = firstProcessor(h)
@@ -142,88 +160,127 @@ func (k *Check) Head(h *collect.Head) Verdict {
 		return k.ended(err)
 	}
 	if !k.Value(collect.BodyProcessor, "", k.single[collect.BodyProcessor]) {
-		return k.verdict
+		return k.ended(collect.ErrStopped)
 	}
 	if k.processor != k.single[collect.BodyProcessor] && !k.Value(collect.BodyProcessor, "", k.processor) {
-		return k.verdict
+		return k.ended(collect.ErrStopped)
 	}
 	k.decide()
+	return k.said()
+}
+
+// said is the verdict when a walk has reached its end.
+func (k *Check) said() Verdict {
+	k.verdict.Narrow = !k.verdict.Clean && !k.broken && !k.upset
 	return k.verdict
+}
+
+// anew forgets what was known of another request.
+func (k *Check) anew() {
+	k.arena.Reset()
+	k.head, k.verdict = nil, Verdict{Clean: true}
+	k.present, k.arguments, k.loads = [collect.Variables]bool{}, [2]int{}, [collect.Variables]load{}
+	k.exempt, k.body, k.force = 0, false, false
+	clear(k.met)
+	clear(k.kept)
+	clear(k.unread)
+	k.spent = 0
+	k.done, k.broken, k.upset = set{}, false, k.program.narrowing.off != ""
+	clear(k.counted)
+	k.touched, k.left = k.touched[:0], k.left[:0]
 }
 
 // ended is the verdict when a walk did not reach the end.
 func (k *Check) ended(err error) Verdict {
 	if !errors.Is(err, collect.ErrStopped) {
-		k.unsure(0, err.Error())
+		k.unsure(err.Error())
 	}
-	return k.verdict
+	k.broken = true
+	return k.said()
 }
 
-// Body proves the rest of a request whose head was clean. body is empty when
-// there is none.
+// Body proves the rest of a request whose head was clean or narrow. body is empty
+// when there is none.
 func (k *Check) Body(body string) Verdict {
 	k.body = true
 	switch {
-	case !k.verdict.Clean:
+	case !k.verdict.Clean && !k.verdict.Narrow:
 		return k.verdict
 	case int64(len(body)) >= k.program.limits.body:
-		k.unsure(0, "the body is as long as the engine's limit")
-		return k.verdict
+		k.unsure("the body is as long as the engine's limit")
+		return k.said()
 	case body == "":
-		k.none()
-		return k.verdict
+		return k.none()
 	}
 	processor := k.processor
 	if k.force && processor == "" {
 		processor = "URLENCODED"
 		if !k.Value(collect.BodyProcessor, "", processor) {
-			return k.verdict
+			return k.ended(collect.ErrStopped)
 		}
 	}
 	var err error
 	switch processor {
 	case "URLENCODED":
 		if !k.Value(collect.FilesCombinedSize, "", "0") {
-			return k.verdict
+			return k.ended(collect.ErrStopped)
 		}
 		err = k.walker.Form(body, k)
 	case "JSON":
 		if !k.Value(collect.FilesCombinedSize, "", "0") || !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
-			return k.verdict
+			return k.ended(collect.ErrStopped)
 		}
 		err = k.walker.JSON(body, k)
+	case "MULTIPART":
+		if !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
+			return k.ended(collect.ErrStopped)
+		}
+		err = k.walker.Multipart(body, contentType(k.head), k)
+	case "XML":
+		if !k.Value(collect.FilesCombinedSize, "", "0") || !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
+			return k.ended(collect.ErrStopped)
+		}
+		err = k.walker.XML(body, k)
 	default:
-		k.unsure(0, "a body that is neither a form nor JSON")
-		return k.verdict
+		k.unsure("a body that is no form, JSON or XML")
+		return k.said()
 	}
 	if err != nil {
 		return k.ended(err)
 	}
 	k.decide()
-	return k.verdict
+	return k.said()
 }
 
 // none proves that there is no body.
-func (k *Check) none() {
-	if k.Value(collect.FilesCombinedSize, "", "0") && k.Value(collect.Body, "", "") && k.Value(collect.BodyLength, "", "0") {
-		k.decide()
+func (k *Check) none() Verdict {
+	if !k.Value(collect.FilesCombinedSize, "", "0") || !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
+		return k.ended(collect.ErrStopped)
 	}
+	k.decide()
+	return k.said()
 }
 
 // Value judges one value; false ends the walk.
 func (k *Check) Value(v collect.Variable, name, value string) bool {
 	k.present[v] = true
+	k.loads[v].add(value)
 	p := k.program.plans[v]
 	lower := ""
 	switch v {
 	case collect.ArgsGet, collect.ArgsPost:
 		if k.arguments[v]++; k.arguments[v] > k.program.limits.Args {
-			return k.unsure(0, collect.ErrArgs.Error())
+			return k.unsure(collect.ErrArgs.Error())
 		}
 	case collect.Headers:
 		lower = k.lowered(name)
 		if of := k.program.fields[lower]; of != nil {
 			p = of
+		}
+	}
+	for _, s := range p.counted {
+		if s.covers(name, k.lowered(name)) {
+			k.counted[s.number]++
 		}
 	}
 	if !p.any {
@@ -239,14 +296,20 @@ func (k *Check) Value(v collect.Variable, name, value string) bool {
 				return false
 			}
 		}
+		for _, of := range r.kept {
+			if !k.keep(of) {
+				return false
+			}
+		}
 		return true
 	}
-	k.pure, k.metNow = true, k.metNow[:0]
+	k.pure, k.metNow, k.keptNow = true, k.metNow[:0], k.keptNow[:0]
 	if !k.judge(p, v, name, value) {
 		return false
 	}
-	if k.pure {
-		k.program.memory.keep(p, value, how, k.metNow)
+	// Once a rule has been found, not all that a value meets is looked for.
+	if k.pure && k.verdict.Clean {
+		k.program.memory.keep(p, value, how, k.metNow, k.keptNow)
 	}
 	return true
 }
@@ -324,7 +387,7 @@ chains:
 			}
 		}
 		if n == mostGroups {
-			return k.unsure(0, "too many transformations")
+			return k.unsure("too many transformations")
 		}
 		k.groups[n] = group{w, wm, c.links}
 		n++
@@ -359,7 +422,7 @@ func (k *Check) scan(links *set, p *plan, v collect.Variable, name, value string
 	all := program.automaton.Candidates(value, k.found, k.candidates)
 	cleared, asked := false, false
 	for w := range k.candidates {
-		candidates := k.candidates[w] & links[w]
+		candidates := k.candidates[w] & links[w] &^ k.done[w]
 		if candidates == 0 {
 			continue
 		}
@@ -418,19 +481,25 @@ func (k *Check) argument(l *link) (text string, known bool) {
 // meets notes that a value has met a link, and decides rules that need no more.
 func (k *Check) meets(l *link, v collect.Variable, name, value string) bool {
 	r := l.rule
-	if k.exempted(r, v) {
-		k.pure = false
-		return true
-	}
-	if len(r.links) == 1 {
-		return k.unsure(r.id, "a rule")
+	switch {
+	case k.exempted(r, v):
+		// Were it not, by what a rule with an effect does, it would be met.
+		k.pure, k.upset = false, k.upset || r.upsets
+		return k.keep(r)
+	case len(r.links) == 1:
+		k.unread[r.number] = l.unread(value)
+		return k.finds(r, "a rule") && k.affords(l, value)
+	case !k.verdict.Clean && !r.upsets:
+		// Whether the rest of it is met does not matter any more.
+		return k.keep(r) && k.affords(l, value)
 	}
 	if r.immediate {
+		k.keptNow = append(k.keptNow, r)
 		k.state.reset()
 		if k.leave(&leaving{l, v, name, value}) || k.looksBack(r.contexts[0]) {
-			return k.unsure(r.id, "a chain")
+			return k.finds(r, "a chain")
 		}
-		return true
+		return k.keep(r)
 	}
 	if l.node.step != nil || l.lower {
 		k.pure = false // it was another value that met the link
@@ -443,11 +512,11 @@ func (k *Check) meets(l *link, v collect.Variable, name, value string) bool {
 	k.met[n] |= 1 << l.number
 	if len(r.contexts) > 0 {
 		if len(k.left) == mostLeft {
-			return k.unsure(r.id, "many values that meet a part of a rule")
+			return k.finds(r, "many values that meet a part of a rule")
 		}
 		k.left = append(k.left, leaving{l, v, name, value})
 	}
-	return true
+	return k.keep(r)
 }
 
 const mostLeft = 64
@@ -468,15 +537,21 @@ func (k *Check) decide() {
 		if r.waits && !k.body {
 			continue
 		}
-		if !k.exempted(r, collect.Variables) && k.effective(r) {
-			k.unsure(r.id, "a number")
-			return
+		switch {
+		case r.head != nil && !k.mayCount(r.head):
+		case !k.exempted(r, collect.Variables) && k.effective(r):
+			k.finds(r, "a number")
+		default:
+			k.upset = k.upset || r.upsets
+			k.keep(r)
 		}
 	}
 	for _, r := range k.touched {
+		if !k.verdict.Clean && !r.upsets {
+			continue // it is kept, whether the rest of it is met or not
+		}
 		if k.met[r.number] == r.wanted && (k.body || !r.waits) && k.effective(r) {
-			k.unsure(r.id, "a chain")
-			return
+			k.finds(r, "a chain")
 		}
 	}
 }
@@ -484,7 +559,7 @@ func (k *Check) decide() {
 // effective decides the links that look at no value.
 func (k *Check) effective(r *rule) bool {
 	for _, l := range r.counts {
-		if n, known := k.count(l); known && l.operator(strconv.Itoa(n), k.plainArgument(l)) == l.negated && k.knows(l) {
+		if !k.mayCount(l) {
 			return false
 		}
 	}
@@ -505,26 +580,31 @@ func (k *Check) effective(r *rule) bool {
 	return true
 }
 
-func (k *Check) plainArgument(l *link) string { text, _ := k.argument(l); return text }
-
-func (k *Check) knows(l *link) bool { _, known := k.argument(l); return known }
-
-// count is how many members a link counts.
-func (k *Check) count(l *link) (n int, known bool) {
+// mayCount tells whether a number of members may meet a link. The engine
+// compares the number of each selection by itself, and transforms it like any
+// other value.
+func (k *Check) mayCount(l *link) bool {
+	argument, known := k.argument(l)
+	if !known {
+		return true
+	}
 	for i := range l.selections {
-		s := &l.selections[i]
-		if s.name != "REQUEST_HEADERS" {
-			for _, v := range sources[s.name] {
-				if k.present[v] || !k.body {
-					return 0, false
-				}
-			}
-			continue
+		if n, known := k.count(&l.selections[i]); !known || k.metBy(l, strconv.Itoa(n), argument) {
+			return true
 		}
-		for f := range k.head.Fields {
-			if name := k.head.Fields[f].Name; s.mayBe(name) && s.covers(name, k.lowered(name)) {
-				n++
-			}
+	}
+	return false
+}
+
+// count is how many members are selected. A selection covers no less than it does
+// for the engine: when it has none, the engine has none.
+func (k *Check) count(s *selection) (n int, known bool) {
+	if s.name != "REQUEST_HEADERS" {
+		return 0, k.body && k.counted[s.number] == 0
+	}
+	for f := range k.head.Fields {
+		if name := k.head.Fields[f].Name; s.mayBe(name) && s.covers(name, k.lowered(name)) {
+			n++
 		}
 	}
 	return n, true

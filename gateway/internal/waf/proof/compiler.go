@@ -18,23 +18,31 @@ type compiler struct {
 	transformations *transform.Set
 	fixed           map[string]string
 	budget          *match.Budget
+	automata        *match.Automata
 	program         *Program
 	root            *node
 	// constants are the variables of the transaction as they are for every
 	// request on which no rule had an effect yet.
 	constants map[string]string
 	readers   []reader
+	flows     flows
 	// conditional are the rules that the request decides.
 	conditional []*seclang.Rule
 	pending     []pending
+	// last is the phase up to which rules are evaluated; ofAnswer says that those
+	// of answers are compiled.
+	last     int
+	ofAnswer bool
 	// compiled finds a rule again by its text.
 	compiled map[*seclang.Rule]*rule
+	// fates say of the others what constants have decided.
+	fates map[*seclang.Rule]fate
 }
 
 func newCompiler(files fs.FS, policy *seclang.Policy, set *transform.Set, fixed map[string]string, budget *match.Budget) *compiler {
 	c := &compiler{
 		files: files, policy: policy, transformations: set, fixed: fixed, budget: budget,
-		root: &node{}, constants: map[string]string{}, compiled: map[*seclang.Rule]*rule{},
+		root: &node{}, constants: map[string]string{}, compiled: map[*seclang.Rule]*rule{}, fates: map[*seclang.Rule]fate{},
 	}
 	c.program = &Program{nodes: []*node{c.root}, lowercase: set.Find("lowercase"), budget: budget, fields: map[string]*plan{}, memory: newMemory()}
 	return c
@@ -45,29 +53,49 @@ func (c *compiler) compile() (*Program, error) {
 	if err := c.findReaders(); err != nil {
 		return nil, err
 	}
-	for phase := 1; phase <= 2; phase++ {
+	c.findFlows()
+	for phase := 1; phase <= lastOfRequest; phase++ {
 		if err := c.phase(phase); err != nil {
 			return nil, err
+		}
+	}
+	for _, r := range c.flows.chains {
+		if _, err := c.rule(r); err != nil {
+			return nil, fmt.Errorf("rule %d at %v: %w", r.ID, r.Place, err)
 		}
 	}
 	if err := c.exempt(); err != nil {
 		return nil, err
 	}
+	c.narrow()
+	if c.last == lastOfAnswer {
+		if err := c.answers(); err != nil {
+			return nil, err
+		}
+	}
+	return c.program, c.finish()
+}
+
+// finish arranges what was compiled.
+func (c *compiler) finish() error {
 	if len(c.program.links) >= mostLinks {
 		c.nothing(seclang.Setting{}, fmt.Sprintf("there are %d conditions, more than %d", len(c.program.links), mostLinks-1))
 		c.program.links = nil
 	}
-	return c.program, c.plan()
+	return c.plan()
 }
 
 // phase goes through the rules of a phase as the engine does. What a constant
 // decides is decided here, its effect on later rules too.
 func (c *compiler) phase(phase int) error {
 	after := ""
+	var by *seclang.Rule
 	for _, r := range c.policy.Rules {
 		if after != "" {
 			if r.Marker == after {
 				after = ""
+			} else if r.Phase == phase {
+				c.fates[r] = fate{kind: passed, by: by}
 			}
 			continue
 		}
@@ -78,7 +106,7 @@ func (c *compiler) phase(phase int) error {
 		if err != nil {
 			return fmt.Errorf("rule %d at %v: %w", r.ID, r.Place, err)
 		}
-		after = skip
+		after, by = skip, r
 	}
 	return nil
 }
@@ -104,12 +132,16 @@ func (c *compiler) rule(r *seclang.Rule) (skip string, err error) {
 		}
 		if !met {
 			c.program.dead++
+			if first == 0 {
+				c.fates[r] = fate{kind: unmet}
+			}
 			return "", nil
 		}
 		c.assign(links[first])
 	}
 	if first == len(links) {
 		c.program.dead++
+		c.fates[r] = fate{kind: certain}
 		return c.always(r), nil
 	}
 	for n := first + 1; n < len(links); n++ {
@@ -133,7 +165,9 @@ func (c *compiler) always(r *seclang.Rule) (skip string) {
 		for _, a := range link.Actions {
 			switch a.Name {
 			case "skipafter":
-				skip = a.Value
+				if skip = a.Value; !c.lands(r, skip) {
+					why = "it matches every request and skips to a marker that does not come"
+				}
 			case "deny", "drop", "redirect", "allow", "skip", "exec", "initcol", "setenv", "expirevar":
 				why = "it matches every request and has the action " + a.Name
 			case "ctl":
@@ -324,8 +358,8 @@ func added(current, value string) (string, bool) {
 // findReaders lists who reads variables of the transaction.
 func (c *compiler) findReaders() error {
 	for _, r := range c.policy.Rules {
-		if r.Phase > 2 {
-			continue // they are not evaluated for a clean request
+		if r.Phase > c.last {
+			continue // they are not evaluated for a clean request, or only log
 		}
 		for _, link := range r.Links() {
 			selections, err := selections(link.Targets)
@@ -361,6 +395,9 @@ func (c *compiler) findReaders() error {
 // which others read.
 func (c *compiler) private(r *seclang.Rule, a assignment) (private bool, foreign []reader) {
 	key, plain := a.key.plain()
+	if c.flows.chained(r) {
+		return true, nil
+	}
 	for _, other := range c.readers {
 		if other.rule == r {
 			continue
@@ -385,8 +422,15 @@ func (c *compiler) private(r *seclang.Rule, a assignment) (private bool, foreign
 func variablesOf(link *seclang.Rule) string {
 	var names []string
 	for _, t := range link.Targets {
-		if !t.Except && !slices.Contains(names, t.Variable) {
-			names = append(names, t.Variable)
+		name := t.Variable
+		switch {
+		case t.Expression:
+			name += ":/" + t.Key + "/"
+		case t.Key != "":
+			name += ":" + t.Key
+		}
+		if !t.Except && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return strings.Join(names, ", ")

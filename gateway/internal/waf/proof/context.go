@@ -141,6 +141,9 @@ const templateRoom = 256
 func (k *Check) macro(p *piece, now *last) (string, bool) {
 	switch p.variable {
 	case "REQUEST_HEADERS":
+		if k.head == nil {
+			return "", false // an answer is proved without its request
+		}
 		k.pure = false
 		for f := range k.head.Fields {
 			if k.lowered(k.head.Fields[f].Name) == p.key {
@@ -253,8 +256,13 @@ func (k *Check) looksBack(l *link) bool {
 	return met
 }
 
+// metBy tells whether a value may meet a link; one that looks at every step may
+// be met by any.
 func (k *Check) metBy(l *link, value, argument string) bool {
 	for _, step := range l.node.steps() {
+		if l.every && l.operator(value, argument) != l.negated {
+			return true
+		}
 		value = step.Apply(&k.arena, value)
 	}
 	if l.lower {

@@ -15,7 +15,7 @@
 // are for every other request. It holds because a rule that would change them
 // makes a request unsure.
 //
-// Proved are the phases of a request. A policy whose rules inspect responses
-// needs the engine for those. Both sides must be told of the same request: the
-// same target, the same header fields in the same order, the same body.
+// Proved are the phases of a request and, where the policy looks at answers,
+// those of the answer to a request that is clean. Both sides must be told of the
+// same: the same target, the same header fields in the same order, the same body.
 package proof

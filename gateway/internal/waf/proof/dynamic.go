@@ -51,6 +51,9 @@ func (c *compiler) dynamic(r *seclang.Rule, all []*seclang.Rule, first int) erro
 		}
 		l.rule, l.number, l.foreign = compiled, len(compiled.links), e.foreign[n]
 		compiled.links = append(compiled.links, l)
+		if n == 0 && first == 0 {
+			compiled.head = l
+		}
 		switch l.kind() {
 		case looksAtValues:
 			compiled.wanted |= 1 << l.number
@@ -58,6 +61,7 @@ func (c *compiler) dynamic(r *seclang.Rule, all []*seclang.Rule, first int) erro
 			c.program.links = append(c.program.links, l)
 		case counts:
 			compiled.counts = append(compiled.counts, l)
+			lost = true // a number, and what it sets, is not told to later links
 		case looksBack:
 			compiled.contexts = append(compiled.contexts, l)
 		}
@@ -76,6 +80,9 @@ func (c *compiler) dynamic(r *seclang.Rule, all []*seclang.Rule, first int) erro
 	compiled.immediate = compiled.wanted == 1 && len(compiled.counts) == 0 && len(compiled.contexts) == 1 && !compiled.waits
 	if compiled.wanted == 0 {
 		c.program.totals = append(c.program.totals, compiled)
+	}
+	if compiled.head != nil && compiled.head.kind() == counts && compiled.wanted != 0 {
+		compiled.head = nil
 	}
 	compiled.number = len(c.program.rules)
 	c.program.rules = append(c.program.rules, compiled)
@@ -164,6 +171,7 @@ func (c *compiler) link(r, text *seclang.Rule, before []*seclang.Rule, behind bo
 	}
 	l.node = n
 	l.every = text.Has("multimatch")
+	l.weight = weightOf(l, text)
 	l.captures = text.Has("capture")
 	for n := range l.selections {
 		if s := &l.selections[n]; s.name == "TX" {
@@ -236,7 +244,7 @@ func (c *compiler) choose(l *link, first, behind bool) (why string) {
 				return "variable " + s.name + " as an earlier rule left it"
 			}
 			back++
-		case sources[s.name] == nil:
+		case sources[s.name] == nil, sources[s.name][0].OfAnswer() != c.ofAnswer:
 			return "variable " + s.name
 		case s.count:
 			counted++
@@ -283,6 +291,7 @@ func (c *compiler) selector(r *seclang.Rule, links []*seclang.Rule, e effect) er
 		c.program.whole = fmt.Sprintf("rule %d chooses how to read a body in a way that is not understood", r.ID)
 		return nil
 	}
+	c.fates[r] = fate{kind: chooses}
 	c.program.selectors = append(c.program.selectors, s)
 	return nil
 }

@@ -48,14 +48,17 @@ func (c *compiler) effect(r *seclang.Rule, links []*seclang.Rule) effect {
 			has(last)
 		case "block": // without a default it does nothing
 		case "skip", "skipafter":
-			if c.skipsAssignments(r, a) {
+			if c.skipsAssignments(r, a) || a.Name == "skipafter" && !c.lands(r, a.Value) {
 				has(last)
 			}
 			e.exempts = append(e.exempts, a)
 		}
 	}
 	for n, link := range links {
-		for _, a := range assignments(link) {
+		for i, a := range assignments(link) {
+			if c.flows.has(link, i, a) {
+				continue
+			}
 			private, foreign := c.private(r, a)
 			if !private || a.remove || n == last && e.at < 0 {
 				has(n)
@@ -98,23 +101,50 @@ func (c *compiler) control(e *effect, a seclang.Action, last bool) bool {
 	case "ruleremovetargetbyid", "ruleremovetargetbytag", "ruleremovetargetbymsg":
 		// A rule that looks at less matches less, but for those that set things
 		// up, which look at variables of the transaction.
-		_, target, _ := strings.Cut(value, ";")
-		if strings.HasPrefix(strings.ToUpper(target), "TX") {
+		which, target, _ := strings.Cut(value, ";")
+		if strings.HasPrefix(strings.ToUpper(target), "TX") || c.counted(strings.Replace(strings.ToLower(name), "target", "", 1)+"="+which, target) {
 			return false
 		}
 		e.exempts = append(e.exempts, a)
 		return true
 	case "ruleremovebyid", "ruleremovebytag", "ruleremovebymsg":
-		return !c.removesAssignments(strings.ToLower(name), value)
+		return !c.removesAssignments(strings.ToLower(name), value) && !c.removesSkips(a)
 	}
 	return false
+}
+
+// counted tells whether a rule that ctl would take away counts the members of a
+// variable: with one less, it may match.
+func (c *compiler) counted(ctl, target string) bool {
+	variable, _, _ := strings.Cut(strings.ToUpper(strings.TrimSpace(target)), ":")
+	takes := c.takes(nil, seclang.Action{Name: "ctl", Value: ctl})
+	return slices.ContainsFunc(c.policy.Rules, func(r *seclang.Rule) bool {
+		return takes(r) && slices.ContainsFunc(r.Links(), func(link *seclang.Rule) bool {
+			return slices.ContainsFunc(link.Targets, func(t seclang.Target) bool { return t.Count && t.Variable == variable })
+		})
+	})
+}
+
+// removesSkips tells whether a ctl takes away a rule that skips others, as those
+// of the paranoia levels do, and leaves one that would be skipped.
+func (c *compiler) removesSkips(ctl seclang.Action) bool {
+	takes := c.takes(nil, ctl)
+	return slices.ContainsFunc(c.policy.Rules, func(r *seclang.Rule) bool {
+		if r.Marker != "" || r.Phase > 2 || !takes(r) {
+			return false
+		}
+		return slices.ContainsFunc(r.Actions, func(a seclang.Action) bool {
+			return (a.Name == "skip" || a.Name == "skipafter") &&
+				slices.ContainsFunc(c.skipped(r, a), func(over *seclang.Rule) bool { return over.Marker == "" && !takes(over) })
+		})
+	})
 }
 
 // removesAssignments tells whether a ctl takes away a rule that sets things up:
 // then constants would not be what they are taken for.
 func (c *compiler) removesAssignments(name, value string) bool {
 	return slices.ContainsFunc(c.policy.Rules, func(r *seclang.Rule) bool {
-		if r.Marker != "" || r.Phase > 2 || !setsUp(r) {
+		if r.Marker != "" || r.Phase > c.last || !setsUp(r) {
 			return false
 		}
 		switch name {
@@ -136,11 +166,18 @@ func (c *compiler) removesAssignments(name, value string) bool {
 // skipsAssignments tells the same of the rules that a skip passes over.
 func (c *compiler) skipsAssignments(r *seclang.Rule, a seclang.Action) bool {
 	for _, other := range c.skipped(r, a) {
-		if setsUp(other) {
+		if setsUp(other) && !c.depends(other) {
 			return true
 		}
 	}
 	return false
+}
+
+// lands tells whether a marker comes after a rule. The engine would go on
+// skipping in the next phase.
+func (c *compiler) lands(r *seclang.Rule, marker string) bool {
+	at := slices.Index(c.policy.Rules, r)
+	return slices.ContainsFunc(c.policy.Rules[at+1:], func(other *seclang.Rule) bool { return other.Marker == marker })
 }
 
 // skipped are the rules that a skip or a skipAfter passes over, in the order in
@@ -165,7 +202,8 @@ func (c *compiler) skipped(r *seclang.Rule, a seclang.Action) (over []*seclang.R
 }
 
 // setsUp tells whether a rule may be one that matches every request and sets
-// variables. Those of a rule with an effect do not matter.
+// variables, or one that chooses how bodies are read. Those of a rule with an
+// effect do not matter.
 func setsUp(r *seclang.Rule) bool {
 	if logs(r) {
 		return false
@@ -173,6 +211,12 @@ func setsUp(r *seclang.Rule) bool {
 	for _, link := range r.Links() {
 		if link.Has("setvar") {
 			return true
+		}
+		for _, a := range link.Actions {
+			if name, _, _ := strings.Cut(a.Value, "="); a.Name == "ctl" &&
+				(strings.EqualFold(name, "requestBodyProcessor") || strings.EqualFold(name, "forceRequestBodyVariable")) {
+				return true
+			}
 		}
 	}
 	return false

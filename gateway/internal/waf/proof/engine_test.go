@@ -31,7 +31,7 @@ Include @crs-setup.conf.example
 ` + fmt.Sprintf(`SecAction "id:900000,phase:1,pass,t:none,nolog,setvar:tx.blocking_paranoia_level=%d,setvar:tx.detection_paranoia_level=%[1]d"`, paranoia) + `
 SecAction "id:900110,phase:1,pass,t:none,nolog,setvar:tx.inbound_anomaly_score_threshold=5,setvar:tx.outbound_anomaly_score_threshold=4"
 SecAction "id:900200,phase:1,pass,t:none,nolog,setvar:'tx.allowed_methods=GET HEAD POST PUT PATCH DELETE OPTIONS'"
-SecAction "id:900220,phase:1,pass,t:none,nolog,setvar:'tx.allowed_request_content_type=|application/x-www-form-urlencoded| |application/json| |application/merge-patch+json| |application/json-patch+json|'"
+SecAction "id:900220,phase:1,pass,t:none,nolog,setvar:'tx.allowed_request_content_type=|application/x-www-form-urlencoded| |application/json| |application/merge-patch+json| |application/json-patch+json| |multipart/form-data| |text/xml| |application/xml| |application/soap+xml|'"
 ` + "Include @owasp_crs/*.conf\n" + own
 }
 
@@ -62,6 +62,38 @@ var (
 	})
 	sharedSuite = sync.OnceValues(readSuite)
 )
+
+// loaded is a set that several tests share.
+type loaded struct {
+	once   sync.Once
+	policy *Program
+	engine coraza.WAF
+}
+
+// sharedLevels are the sets of higher paranoia levels, sharedMeddling the one with
+// rules that change what others come to.
+var (
+	sharedLevels   [5]loaded
+	sharedMeddling loaded
+)
+
+func (l *loaded) get(t testing.TB, paranoia int, own string) (*Program, coraza.WAF) {
+	t.Helper()
+	l.once.Do(func() { l.policy, l.engine = program(t, paranoia, own), engine(t, paranoia, own) })
+	if l.policy == nil || l.engine == nil {
+		t.Fatal("the set was not loaded")
+	}
+	return l.policy, l.engine
+}
+
+// sharedAt is shared for one paranoia level.
+func sharedAt(t testing.TB, paranoia int) (*Program, coraza.WAF) {
+	t.Helper()
+	if paranoia == 1 {
+		return shared(t)
+	}
+	return sharedLevels[paranoia].get(t, paranoia, "")
+}
 
 func shared(t testing.TB) (*Program, coraza.WAF) {
 	t.Helper()

@@ -139,7 +139,7 @@ func place(s string, rnd *rand.Rand) *request {
 		add("Content-Length", strconv.Itoa(len(text)))
 	}
 	pick := func(names ...string) string { return names[rnd.IntN(len(names))] }
-	switch rnd.IntN(18) {
+	switch rnd.IntN(26) {
 	case 0, 1, 2:
 		r.Target += "?q=" + escape(s) + "&page=2"
 	case 3:
@@ -192,8 +192,32 @@ func place(s string, rnd *rand.Rand) *request {
 		if rnd.IntN(2) == 0 {
 			add("Content-Length", pick("0", "12", ""))
 		}
+	case 18, 19:
+		media, text := form(s, rnd)
+		body(media, text)
+	case 20:
+		media, text := form(s, rnd)
+		body(media, cut(text, rnd)) // not quite a form
+	case 21, 22:
+		body(pick("text/xml", "application/xml; charset=utf-8", "application/soap+xml"), document(s, rnd))
+	case 23:
+		body("text/xml", cut(document(s, rnd), rnd))
+	case 24: // XML where a word of it decides, or a form under two types
+		body("text/xml", document(pick("x", "<!-- c -->", "<![CDATA["+s+"]]>", "&#60;script&#62;", s), rnd))
+	case 25:
+		media, text := form(s, rnd)
+		add("Content-Type", pick("application/json", "text/xml", media))
+		body(media, text)
 	}
 	return r
+}
+
+// setting is a number from the environment.
+func setting(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
 }
 
 // TestRequestsNearAttacksFindNoWrongClean asks the engine about every request
@@ -201,12 +225,6 @@ func place(s string, rnd *rand.Rand) *request {
 // PROOF_PARANOIA lead it elsewhere.
 func TestRequestsNearAttacksFindNoWrongClean(t *testing.T) {
 	t.Parallel()
-	setting := func(name string, otherwise int) int {
-		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
-			return n
-		}
-		return otherwise
-	}
 	seed, rounds, paranoia := setting("PROOF_SEED", 1), setting("PROOF_ROUNDS", fuzzRounds), setting("PROOF_PARANOIA", 1)
 	p, w := shared(t)
 	if paranoia != 1 {

@@ -32,6 +32,12 @@ type rule struct {
 	waits  bool
 	exempt []*exemption
 	number int // among the rules of the program
+	// head is the first link of the chain, nil when it is not known when it is met.
+	// upsets says that the rule, when it has an effect, may change what has been
+	// taken for granted about others.
+	head   *link
+	upsets bool
+	asked  bool // the engine always is, about it
 }
 
 // link is one condition of a rule.
@@ -55,6 +61,8 @@ type link struct {
 	// constants are the values of variables of the transaction that the link reads
 	// and that do not depend on the request.
 	constants []string
+	// weight is what the engine takes to look at a value.
+	weight weight
 }
 
 // covers tells whether the link looks at this member of a variable.

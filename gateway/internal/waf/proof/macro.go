@@ -46,6 +46,19 @@ func (t template) plain() (string, bool) {
 	return "", false
 }
 
+// source is the text that a template was made from.
+func (t template) source() string {
+	var b strings.Builder
+	for _, p := range t {
+		if p.variable == "" {
+			b.WriteString(p.text)
+		} else {
+			b.WriteString("%{" + p.text + "}")
+		}
+	}
+	return b.String()
+}
+
 // prefix is the text before the first macro.
 func (t template) prefix() string {
 	if len(t) > 0 && t[0].variable == "" {

@@ -33,8 +33,10 @@ type remembered struct {
 	how    remembering
 	value  string
 	digest [2]uint64
-	// met are the links of longer rules that the value does meet, as it is.
-	met []*link
+	// met are the links of longer rules that the value does meet, as it is; kept
+	// are the rules of which it met a part and not the rest.
+	met  []*link
+	kept []*rule
 }
 
 func newMemory() *memory {
@@ -73,8 +75,8 @@ func (m *memory) is(r *remembered, p *plan, value string, how remembering) bool 
 	return r.value == value
 }
 
-func (m *memory) keep(p *plan, value string, how remembering, met []*link) {
-	r := &remembered{plan: p, how: how, met: slices.Clone(met)}
+func (m *memory) keep(p *plan, value string, how remembering, met []*link, kept []*rule) {
+	r := &remembered{plan: p, how: how, met: slices.Clone(met), kept: slices.Clone(kept)}
 	if how == byDigest {
 		r.digest = m.digest(value)
 	} else {

@@ -22,6 +22,8 @@ type plan struct {
 	number    int
 	// picky are the links that look at some members only.
 	picky set
+	// counted are the selections that count members.
+	counted []*selection
 }
 
 // chain is a chain of transformations and who looks at its end.
@@ -99,7 +101,7 @@ func (c *compiler) plan() error {
 		}
 	}
 	var err error
-	if p.automaton, err = match.NewAutomaton(needs); err != nil {
+	if p.automaton, err = c.automata.Of(needs); err != nil {
 		return err
 	}
 	if len(bare) > 1 {
@@ -131,6 +133,21 @@ func (c *compiler) plan() error {
 			for _, name := range names {
 				if l.covers(v, name, name) {
 					p.fields[name].add(l, false)
+				}
+			}
+		}
+	}
+	for _, r := range p.rules {
+		for _, l := range r.counts {
+			for n := range l.selections {
+				s := &l.selections[n]
+				s.number = p.counting
+				p.counting++
+				if s.name == "REQUEST_HEADERS" {
+					continue // counted when asked
+				}
+				for _, v := range sources[s.name] {
+					p.plans[v].counted = append(p.plans[v].counted, s)
 				}
 			}
 		}

@@ -22,6 +22,9 @@ type Config struct {
 	// the engine is given.
 	Files      fs.FS
 	Directives string
+	// Automata share what programs of the same literals look for; nil shares
+	// nothing.
+	Automata *match.Automata
 	// Memory bounds what matching may take, in bytes; default DefaultMemory.
 	Memory int64
 }
@@ -48,6 +51,10 @@ type Program struct {
 	lowercase *transform.Transformation
 	limits    limits
 	memory    *memory
+	narrowing narrowing
+
+	// answer proves answers; nil when they are not inspected.
+	answer *Program
 
 	// whole is why nothing can be proved, empty when something can.
 	whole      string
@@ -55,6 +62,7 @@ type Program struct {
 	checks     sync.Pool
 	budget     *match.Budget
 	dead       int
+	counting   int // selections that count
 }
 
 // Unprovable is a rule that cannot be decided without the engine.
@@ -76,6 +84,10 @@ func (u Unprovable) String() string {
 
 // Unprovable lists what only the engine can decide, in the order of the text.
 func (p *Program) Unprovable() []Unprovable { return p.unprovable }
+
+// Whole is why nothing can be proved, and all rules have to be asked about every
+// request; empty when something can.
+func (p *Program) Whole() string { return p.whole }
 
 // Stats tells how large a program is.
 type Stats struct {
@@ -120,5 +132,6 @@ func Compile(config Config) (*Program, error) {
 		memory = DefaultMemory
 	}
 	c := newCompiler(config.Files, policy, transformations, fixed, match.NewBudget(memory))
+	c.automata = config.Automata
 	return c.compile()
 }

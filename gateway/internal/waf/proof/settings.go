@@ -13,13 +13,15 @@ import (
 type limits struct {
 	collect.Bounds
 	body int64
+	// answer is the same of an answer, in bytes.
+	answer int64
 }
 
 // idle are the directives that change nothing about which rules match.
 var idle = map[string]bool{
 	"secauditengine": true, "secauditlog": true, "secauditlogformat": true, "secauditlogparts": true, "secauditlogrelevantstatus": true,
 	"secauditlogtype": true, "secauditlogstoragedir": true, "seccomponentsignature": true, "secdatadir": true, "secdebuglog": true,
-	"secdebugloglevel": true, "secrequestbodyinmemorylimit": true, "secresponsebodyaccess": true, "secresponsebodylimit": true,
+	"secdebugloglevel": true, "secrequestbodyinmemorylimit": true,
 	"secresponsebodylimitaction": true, "secresponsebodymimetype": true, "secresponsebodymimetypesclear": true, "secrxprefilter": true,
 	"secserversignature": true, "secsensorid": true, "secwebappid": true, "secuploaddir": true, "secuploadkeepfiles": true,
 	"secuploadfilemode": true, "secresponsebodyjsondepthlimit": true, "secrequestbodylimitaction": true,
@@ -28,8 +30,8 @@ var idle = map[string]bool{
 // settings reads the directives that are no rules. What is not known may change
 // anything, so that nothing can be proved.
 func (c *compiler) settings() {
-	l := limits{Bounds: collect.Bounds{Args: 1000, Depth: 1024}, body: 128 << 20} // the engine's defaults
-	access, engine := false, false
+	l := limits{Bounds: collect.Bounds{Args: 1000, Depth: 1024}, body: 128 << 20, answer: 512 << 10} // the engine's defaults
+	access, engine, answers := false, false, false
 	for _, s := range c.policy.Settings {
 		var err error
 		switch s.Name {
@@ -43,6 +45,10 @@ func (c *compiler) settings() {
 			l.Depth, err = strconv.Atoi(s.Value)
 		case "secrequestbodylimit":
 			l.body, err = strconv.ParseInt(s.Value, 10, 64)
+		case "secresponsebodyaccess":
+			answers = strings.EqualFold(s.Value, "On")
+		case "secresponsebodylimit":
+			l.answer, err = strconv.ParseInt(s.Value, 10, 64)
 		default:
 			if !idle[s.Name] {
 				c.nothing(s, fmt.Sprintf("the directive %s is not understood", s.Name))
@@ -61,6 +67,9 @@ func (c *compiler) settings() {
 	// One less than the engine reads: at its limit it sets a variable.
 	l.Args--
 	c.program.limits = l
+	if c.last = lastOfRequest; answers {
+		c.last = lastOfAnswer
+	}
 }
 
 // nothing says that nothing can be proved at all.

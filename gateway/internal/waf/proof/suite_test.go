@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	crstests "github.com/corazawaf/coraza-coreruleset/v4/tests"
-	"github.com/corazawaf/coraza/v3"
 	"go.yaml.in/yaml/v4"
 
 	"portcullis/gateway/internal/waf/collect"
@@ -171,13 +170,7 @@ func TestTheSuiteFindsNoWrongClean(t *testing.T) {
 		}
 		t.Run(fmt.Sprint("paranoia ", paranoia), func(t *testing.T) {
 			t.Parallel()
-			var p *Program
-			var w coraza.WAF
-			if paranoia == 1 {
-				p, w = shared(t)
-			} else {
-				p, w = program(t, paranoia, ""), engine(t, paranoia, "")
-			}
+			p, w := sharedAt(t, paranoia)
 			clean, unsure, effect := 0, 0, 0
 			why := map[string]int{}
 			for n, r := range requests {

@@ -39,6 +39,7 @@ type selection struct {
 	key        string
 	expression *regexp.Regexp
 	count      bool
+	number     int // among all selections that count
 	except     []selection
 }
 

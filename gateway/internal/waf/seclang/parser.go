@@ -26,7 +26,7 @@ func Parse(root fs.FS, text string) (*Policy, error) {
 		return nil, err
 	}
 	if p.open != nil {
-		return nil, fmt.Errorf("%v: the chain ends without its last rule", p.open.Place)
+		return nil, p.open.wrong("the chain ends without its last rule")
 	}
 	return p.policy, nil
 }
@@ -41,6 +41,8 @@ type parser struct {
 	defaults map[int][]Action
 	// open is the link that waits for the next one.
 	open *Rule
+	// rulesOnly keeps directives that are no rules from being carried out.
+	rulesOnly bool
 }
 
 // read takes a text line by line; a line that ends in a backslash goes on in
@@ -52,7 +54,7 @@ func (p *parser) read(text string) error {
 	for line := range strings.Lines(text) {
 		number++
 		if len(line) > longestLine {
-			return fmt.Errorf("%v: a line of %d bytes; the engine ignores what comes from here on", Place{p.place.File, number}, len(line))
+			return Place{p.place.File, number}.wrong("a line of %d bytes; the engine ignores what comes from here on", len(line))
 		}
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -84,7 +86,7 @@ func (p *parser) read(text string) error {
 		first = 0
 	}
 	if joined.Len() > 0 {
-		return fmt.Errorf("%v: the directive does not end; the engine ignores it", Place{p.place.File, first})
+		return Place{p.place.File, first}.wrong("the directive does not end; the engine ignores it")
 	}
 	return nil
 }
@@ -96,6 +98,10 @@ func (p *parser) directive(text string) error {
 	}
 	setting := Setting{Place: p.place, Name: strings.ToLower(name), Value: value}
 	var err error
+	if p.rulesOnly && setting.Name != "secrule" && setting.Name != "secaction" && setting.Name != "secmarker" {
+		p.policy.Settings = append(p.policy.Settings, setting)
+		return nil
+	}
 	switch setting.Name {
 	case "include":
 		return p.include(value)
@@ -113,7 +119,7 @@ func (p *parser) directive(text string) error {
 		p.policy.Settings = append(p.policy.Settings, setting)
 	}
 	if err != nil {
-		return fmt.Errorf("%v: %w", setting.Place, err)
+		return setting.Place.wrong("%w", err)
 	}
 	return nil
 }
