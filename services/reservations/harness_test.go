@@ -2,11 +2,13 @@ package reservations_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	stdlog "log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -219,4 +221,95 @@ func (w *world) book(guest, body string) hotel.Reservation {
 	var booked hotel.Reservation
 	a.Into(w.t, &booked)
 	return booked
+}
+
+// paying is a request to book by card.
+func paying(hotel, card string) string {
+	return fmt.Sprintf(`{"hotel":%q,"from":"2027-01-10","to":"2027-01-12","guests":2,"note":"a note of the guest","name":"Zoë Guest","email":"zoe@canary.test","card":%s}`,
+		hotel, fmt.Sprintf(cardWith, card))
+}
+
+// finish has the service do all that is left, as time goes by.
+func (w *world) finish() {
+	w.t.Helper()
+	for range 20 {
+		if err := w.service.Step(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		held, waiting, dead, err := w.service.Left(w.t.Context())
+		if err != nil || dead != 0 {
+			w.t.Fatalf("%d messages were given up, error %v", dead, err)
+		}
+		if held+waiting == 0 {
+			return
+		}
+		w.now.Add(31)
+	}
+	w.t.Fatal("it does not come to an end")
+}
+
+// all are the guest's reservations.
+func (w *world) all(guest string) []hotel.Reservation {
+	w.t.Helper()
+	var page hotel.Reservations
+	w.as(guest, http.MethodGet, "/v1/guests/"+guest+"/reservations", "").Into(w.t, &page)
+	return page.Reservations
+}
+
+// free is how many rooms of a hotel are free.
+func (w *world) free(id string, rooms int) int {
+	w.t.Helper()
+	var free hotel.Availability
+	w.as("search", http.MethodPost, "/v1/availability", fmt.Sprintf(`{"hotels":[{"hotel":%q,"rooms":%d}],"from":"2027-01-10","to":"2027-01-12"}`, id, rooms)).Into(w.t, &free)
+	return free.Hotels[0].Free
+}
+
+// whole fails when a reservation is half made: charged or a room taken, and not
+// confirmed, or the other way round.
+func (w *world) whole(guest string) []hotel.Reservation {
+	w.t.Helper()
+	all := w.all(guest)
+	o := w.outside
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range all {
+		stands := r.State == hotel.Confirmed
+		if !stands && r.State != hotel.Released && r.State != hotel.Cancelled {
+			w.t.Errorf("%s is %s at the end", r.ID, r.State)
+		}
+		paid := o.taken[r.ID] - o.given[r.ID]
+		if wants := stands && r.Payment.Method == hotel.ByCard; (paid == 1) != wants || paid < 0 || paid > 1 || o.taken[r.ID] > 1 {
+			w.t.Errorf("%s is %s, money was taken %d times and given back %d times", r.ID, r.State, o.taken[r.ID], o.given[r.ID])
+		}
+		if r.Partner != "" && o.rooms[r.ID] != stands {
+			w.t.Errorf("%s is %s, and booked at the partner: %v", r.ID, r.State, o.rooms[r.ID])
+		}
+		if _, receipt := o.documents["receipt-"+r.ID]; receipt == (r.State == hotel.Released) || (r.Receipt != "") != receipt {
+			w.t.Errorf("%s is %s, there is a receipt: %v, it knows of %q", r.ID, r.State, receipt, r.Receipt)
+		}
+		if told, is := o.events[r.ID+"-booking_confirmed"]; (stands && !is) || (is && (r.State == hotel.Released || told.Reservation.Receipt == "")) {
+			w.t.Errorf("%s is %s, that it is confirmed was told: %v", r.ID, r.State, is)
+		}
+		if _, is := o.events[r.ID+"-booking_cancelled"]; is != (r.State == hotel.Cancelled) {
+			w.t.Errorf("%s is %s, that it is cancelled was told: %v", r.ID, r.State, is)
+		}
+	}
+	for id, n := range o.taken {
+		if !slices.ContainsFunc(all, func(r hotel.Reservation) bool { return r.ID == id }) {
+			w.t.Errorf("money was taken %d times for %s, which nobody knows", n, id)
+		}
+	}
+	return all
+}
+
+// undriven waits until nothing is held that somebody drives.
+func (w *world) undriven() {
+	w.t.Helper()
+	for range 6000 { // half a minute: a hundred guests pay on a busy machine
+		if held, _, _, err := w.service.Left(w.t.Context()); err != nil || held == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.t.Fatal("a booking does not end")
 }

@@ -3,34 +3,23 @@ package users_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"portcullis/authserver/token"
 	"portcullis/authserver/token/tokentest"
-	"portcullis/certs"
 	"portcullis/services/chassis"
 	"portcullis/services/hotel"
 	"portcullis/services/internal/contract"
-	"portcullis/services/internal/peer"
-	"portcullis/services/internal/wire"
 	"portcullis/services/internal/wiretest"
 	"portcullis/services/mail"
-	"portcullis/services/problem"
-	"portcullis/services/sandbox"
 	"portcullis/services/users"
 )
 
@@ -56,37 +45,6 @@ type world struct {
 	stop    func()
 }
 
-// neighbour is another service of the hotel, or the token service.
-type neighbour struct {
-	*httptest.Server
-	mu sync.Mutex
-	// held is what it holds of guests, as JSON.
-	held      map[string]string
-	documents map[string]string
-	away      bool
-	erased    []string
-	// then runs when a guest was forgotten, before that is answered.
-	then func()
-}
-
-func (n *neighbour) set(change func(*neighbour)) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	change(n)
-}
-
-// times is how often it was asked to forget a guest.
-func (n *neighbour) times(guest string) (times int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, g := range n.erased {
-		if g == guest {
-			times++
-		}
-	}
-	return times
-}
-
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, issuer: tokentest.New(t), dir: t.TempDir(), neighbours: map[string]*neighbour{}, log: &wiretest.Log{}}
@@ -96,173 +54,6 @@ func newWorld(t *testing.T) *world {
 	w.mailServer()
 	w.start()
 	return w
-}
-
-// neighbour starts one.
-func (w *world) neighbour(name string) {
-	n := &neighbour{held: map[string]string{}, documents: map[string]string{}}
-	scopes := []string{hotel.ScopeGuestExport, hotel.ScopeGuestErase, hotel.ScopeDocumentsRead}
-	pattern, erase := hotel.PathGuestData, hotel.ScopeGuestErase
-	if name == "authserver" {
-		scopes, pattern, erase = []string{token.EraseScope}, "/accounts/{guest}", token.EraseScope
-	}
-	w.issuer.Client("users", "secret", name, 0, scopes...)
-	only := w.only(n, name)
-	router := chi.NewRouter()
-	router.With(only(hotel.ScopeGuestExport, hotel.ScopeGuestErase)).Get(hotel.PathGuestData, func(rw http.ResponseWriter, r *http.Request) {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		data, ok := n.held[named(r)]
-		if !ok {
-			data = "{}"
-			if name == "reservations" {
-				data = `{"reservations":[]}`
-			}
-		}
-		_ = wire.Answer(rw, http.StatusOK, json.RawMessage(data))
-	})
-	router.With(only(erase, hotel.ScopeGuestExport)).Delete(pattern, func(rw http.ResponseWriter, r *http.Request) {
-		n.mu.Lock()
-		delete(n.held, named(r))
-		n.erased = append(n.erased, named(r))
-		then := n.then
-		n.mu.Unlock()
-		if then != nil {
-			then()
-		}
-		rw.WriteHeader(http.StatusNoContent)
-	})
-	router.With(only(hotel.ScopeDocumentsRead, hotel.ScopeGuestErase)).Get(hotel.PathDocument, func(rw http.ResponseWriter, r *http.Request) {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		pdf, ok := n.documents[chi.URLParam(r, "document")]
-		if !ok {
-			problem.Write(rw, r, problem.New(problem.NotFound, ""), "")
-			return
-		}
-		rw.Header().Set("Content-Type", "application/pdf")
-		_, _ = io.WriteString(rw, pdf)
-	})
-	n.Server = httptest.NewTLSServer(router)
-	w.t.Cleanup(n.Close)
-	w.neighbours[name] = n
-}
-
-// only is middleware for who comes as users itself with one scope and, of two,
-// without the other: who reads for an export must not be able to erase.
-func (w *world) only(n *neighbour, name string) func(scope, not string) func(http.Handler) http.Handler {
-	guard := wiretest.Guard(w.t, w.issuer, name)
-	return func(scope, not string) func(http.Handler) http.Handler {
-		return func(next http.Handler) http.Handler {
-			return guard.Require(scope)(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-				if p, _ := token.FromContext(r.Context()); p.Has(not) || p.Subject != "users" {
-					w.t.Errorf("%s is asked by %q with %q", name, p.Subject, p.Scopes)
-				}
-				n.mu.Lock()
-				away := n.away
-				n.mu.Unlock()
-				if away {
-					problem.Write(rw, r, problem.New(problem.Unavailable, "").With("Retry-After", "1"), "")
-					return
-				}
-				next.ServeHTTP(rw, r)
-			}))
-		}
-	}
-}
-
-// named is the guest of a path.
-func named(r *http.Request) string {
-	guest := chi.URLParam(r, "guest")
-	if text, err := url.PathUnescape(guest); err == nil && r.URL.RawPath != "" {
-		return text
-	}
-	return guest
-}
-
-// peer is the service's client of a neighbour, with one scope.
-func (w *world) peer(name, scope string) *peer.Client {
-	w.t.Helper()
-	source, err := token.NewSource(token.SourceConfig{
-		TokenURL: w.issuer.TokenURL(), ClientID: "users", Audience: name, Scopes: []string{scope},
-		Secret: func() (string, error) { return "secret", nil }, HTTP: w.issuer.HTTP(),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	client, err := peer.New(peer.Config{
-		Name: name, URL: w.neighbours[name].URL, Credential: source, Log: slog.New(slog.DiscardHandler), RequestID: chassis.RequestID,
-		Timeout: time.Minute, Connect: time.Minute,
-		TLS: w.neighbours[name].Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(client.Close)
-	return client
-}
-
-// mailServer starts the sandbox, which takes mail through a gate.
-func (w *world) mailServer() {
-	w.t.Helper()
-	authority, err := certs.Dev(w.t.TempDir(), time.Now())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	files, err := authority.Leaf("sandbox", time.Now())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	server, err := certs.NewServer(certs.ServerConfig{Files: files})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	trust, err := certs.NewClient(certs.ClientConfig{Files: certs.Files{CA: files.CA}})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	s, err := sandbox.New(sandbox.Config{TLS: server.Server("smtp")})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.smtp = &gate{Listener: l}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = s.Serve(ctx, w.smtp) }()
-	w.inbox = httptest.NewServer(s.Handler())
-	w.t.Cleanup(func() { w.inbox.Close(); cancel(); <-ended })
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.mail, err = mail.New(mail.Config{Addr: "localhost:" + port, From: "bookings@hotel.test", Hello: "users.hotel.test", TLS: trust.Client()})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// gate hangs up on whoever comes while it is shut, or lets them wait for ever.
-type gate struct {
-	net.Listener
-	shut, deaf atomic.Bool
-	knocked    atomic.Int64
-}
-
-func (g *gate) Accept() (net.Conn, error) {
-	for {
-		conn, err := g.Listener.Accept()
-		if err != nil || !g.shut.Load() && !g.deaf.Load() {
-			return conn, err
-		}
-		g.knocked.Add(1)
-		if g.shut.Load() {
-			_ = conn.Close()
-		}
-	}
 }
 
 // open is the service on a database, as a process begins; it does nothing by
@@ -379,34 +170,6 @@ const pdf = "%PDF-1.7 the receipt"
 // receipt lets reporting have the receipt of r-1.
 func (w *world) receipt() {
 	w.neighbours["reporting"].set(func(n *neighbour) { n.documents["receipt-r-1"] = pdf })
-}
-
-// message is a mail as the sandbox shows it.
-type message struct {
-	ID                        int
-	From, Subject, Text, HTML string
-}
-
-// mails are those to an address, oldest first.
-func (w *world) mails(to string) []message {
-	w.t.Helper()
-	var list struct{ Messages []message }
-	if err := json.Unmarshal([]byte(w.page("/api/messages?to="+url.QueryEscape(to))), &list); err != nil {
-		w.t.Fatal(err)
-	}
-	slices.Reverse(list.Messages)
-	return list.Messages
-}
-
-// wait waits until so many mails to an address are there, and no more.
-func (w *world) wait(to string, want int) []message {
-	w.t.Helper()
-	w.until(fmt.Sprintf("%d mails to %s", want, to), func() bool { return len(w.mails(to)) >= want })
-	got := w.mails(to)
-	if len(got) != want {
-		w.t.Fatalf("%d mails to %s, want %d: %+v", len(got), to, want, got)
-	}
-	return got
 }
 
 func (w *world) until(what string, happened func() bool) {
