@@ -3,6 +3,7 @@ package e2e
 import (
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,9 @@ func TestNoNameGivenAgainHidesAnAttack(t *testing.T) {
 	for n := range 100 {
 		s.denies(n, bearer, "note=1&a=1&b=2", []string{"${jndi:ldap://x/y}", "1", "2"})
 		s.denies(n, bearer, "q=%24%7Bjndi%3Aldap%3A%2F%2Fx%2Fy%7D&q=1&q=2&a=1&b=2&c=3&d=4", nil)
+	}
+	if unsure, off := s.metric(`portcullis_waf_proof_total{profile="json-api",verdict="unsure"}`), os.Getenv("WAF_PROOF") == "off"; (unsure == "0") != off {
+		t.Errorf("the proof was unsure of %q requests; it is off: %t", unsure, off)
 	}
 }
 
