@@ -38,11 +38,15 @@ func startInn(t *testing.T) *inn {
 	base := freeBase(t, 31000)
 	at := func(port int) string { return fmt.Sprintf("https://localhost:%d", base+port) }
 	h := &inn{
-		system:  &system{t: t, dir: dir, policies: filepath.Join(root, "policies"), authority: authority, pool: pool(t, authority.CA()), gatewayURL: at(443), authURL: at(444)},
+		system:  &system{t: t, dir: dir, policies: filepath.Join(dir, "policies"), authority: authority, pool: pool(t, authority.CA()), gatewayURL: at(443), authURL: at(444)},
 		run:     filepath.Join(dir, "run"),
 		bankURL: at(1108), auroraURL: at(1109), balticURL: at(1110), sources: new(atomic.Int32),
 	}
 	h.client = h.newClient()
+	if err := os.CopyFS(h.policies, os.DirFS(filepath.Join(root, "policies"))); err != nil {
+		t.Fatal(err)
+	}
+	h.edit("waf.yaml", "waf:\n", "waf:\n") // written anew, see unproved
 	up := launch(t, dir, "up", nil, "up", "--bin", bin, "--policies", h.policies, "--certs", filepath.Join(dir, "certs"), "--run", h.run, "--port-base", fmt.Sprint(base))
 	h.sink = &sink{process: up, inboxURL: at(1107), client: h.client}
 	until(t, "the hotel is up", 2*time.Minute, func() bool {

@@ -88,7 +88,7 @@ func listen(path string, others bool) (*net.UnixListener, error) {
 			return nil, fmt.Errorf("%q is there and no socket: name another one", path)
 		}
 		if conn, err := net.Dial("unix", path); err == nil {
-			_ = conn.Close()
+			_ = conn.Close() // that it was made says all
 			return nil, fmt.Errorf("another signer listens on %q", path)
 		}
 		if err := os.Remove(path); err != nil {
@@ -121,7 +121,7 @@ func (s *signer) serve(ctx context.Context, listener *net.UnixListener) error {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	stop := context.AfterFunc(ctx, func() {
-		_ = listener.Close()
+		_ = listener.Close() // it ends the waiting below, closed or not
 		s.end()
 	})
 	defer stop()
@@ -131,13 +131,13 @@ func (s *signer) serve(ctx context.Context, listener *net.UnixListener) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			_ = listener.Close()
+			_ = listener.Close() // err says what happened
 			s.end()
 			return fmt.Errorf("listen for the service: %w", err)
 		}
 		if err := s.admit(conn); err != nil {
 			s.log.Warn("a caller was refused", "error", err)
-			_ = conn.Close()
+			_ = conn.Close() // nothing was said on it
 			continue
 		}
 		serving.Go(func() {
@@ -171,7 +171,7 @@ func (s *signer) leave(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, conn)
-	_ = conn.Close()
+	_ = conn.Close() // all that was to be said has been
 }
 
 // end wakes those who wait for a question; an answer under way is still given.

@@ -107,6 +107,9 @@ func (s *saidOfBenign) ask(t *testing.T, i *Inspector, r benign) {
 	}
 	s.asked++
 	v := i.said(ctx, subject)
+	if cost, over := i.tooDear(subject, v); over {
+		t.Errorf("%s would be refused at paranoia %d for what the rules would take: %v", r.name, s.level, cost)
+	}
 	found, err := i.inspect(ctx, subject, math.MaxInt32)
 	refusal := effect(found, err)
 	switch {

@@ -112,6 +112,7 @@ func New(c Config) (*Inspector, error) {
 // load loads the rules, without a proof that they work.
 func load(p Profile, exclusions []Exclusion, patches []Patch, log *slog.Logger) (*Inspector, error) {
 	readFormsInMemory()
+	registerApart()
 	rules, err := rulesWith(patches)
 	if err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func alone(t *testing.T, patch Patch) *Inspector {
 	if i.patchRules, err = patchRules(patches); err != nil {
 		t.Fatal(err)
 	}
-	i.proving = proving{mode: ProofOn, program: compile(text, files(patches), nil)}
+	i.proving = proving{mode: ProofOn, program: compile(text, files(patches), nil, nil)}
 	i.proving.record = new(record)
 	return i
 }

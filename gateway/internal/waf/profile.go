@@ -130,6 +130,7 @@ func (p Profile) directives(rules string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 
+	line(apartRules)
 	// The recommended configuration chooses the JSON processor by Content-Type
 	// (200001, 200006) and refuses bodies that do not parse (200002). Without
 	// it JSON is not looked into at all.

@@ -78,6 +78,8 @@ type Programs struct {
 	entries map[[sha256.Size]byte]*entry
 	// automata are shared by texts that look for the same.
 	automata *match.Automata
+	// memory bounds what all of them take while they match values.
+	memory *match.Budget
 }
 
 type entry struct {
@@ -87,7 +89,7 @@ type entry struct {
 
 // NewPrograms returns an empty one.
 func NewPrograms() *Programs {
-	return &Programs{entries: map[[sha256.Size]byte]*entry{}, automata: match.NewAutomata()}
+	return &Programs{entries: map[[sha256.Size]byte]*entry{}, automata: match.NewAutomata(), memory: match.NewBudget(proof.DefaultMemory)}
 }
 
 // of is the program of a text that includes files. Of those that are not the Core
@@ -105,7 +107,7 @@ func (ps *Programs) of(directives string, files fs.FS) *program {
 	if p := e.program.Value(); p != nil {
 		return p
 	}
-	p := compile(directives, files, ps.automata)
+	p := compile(directives, files, ps.automata, ps.memory.Part())
 	p.record = e.record
 	e.program = weak.Make(p)
 	return p
@@ -126,7 +128,7 @@ func (ps *Programs) makeRoom() {
 
 // compile compiles a text that the engine has taken. What we cannot read, for
 // whatever reason, is no mistake of the policy: the engine decides alone then.
-func compile(directives string, files fs.FS, automata *match.Automata) (p *program) {
+func compile(directives string, files fs.FS, automata *match.Automata, memory *match.Budget) (p *program) {
 	p = &program{}
 	defer func() {
 		if r := recover(); r != nil {
@@ -137,7 +139,7 @@ func compile(directives string, files fs.FS, automata *match.Automata) (p *progr
 		p.unprovable = []Unprovable{{What: why + "; every request runs the engine"}}
 		return p
 	}
-	made, err := proof.Compile(proof.Config{Files: files, Directives: directives, Automata: automata})
+	made, err := proof.Compile(proof.Config{Files: files, Directives: directives, Automata: automata, Memory: memory})
 	if err != nil {
 		p.unprovable = []Unprovable{{What: fmt.Sprintf("compiling the proof failed: %v; every request runs the engine", err)}}
 		return p

@@ -90,7 +90,7 @@ func TestWhatCannotBeProvedIsNamed(t *testing.T) {
 		"a text without rule": {rules, "every request runs the engine"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := fmt.Sprint(compile(tc.directives, files(nil), nil).unprovable); !strings.Contains(got, tc.want) {
+			if got := fmt.Sprint(compile(tc.directives, files(nil), nil, nil).unprovable); !strings.Contains(got, tc.want) {
 				t.Errorf("told %q, want %q", got, tc.want)
 			}
 		})

@@ -160,7 +160,7 @@ func TestWhatIsNotProvedTakesTheEnginesPathWhole(t *testing.T) {
 func TestABodyThatTheRulesWouldReadOtherwiseIsNotProved(t *testing.T) {
 	p := compile("SecRuleEngine On\nSecRequestBodyAccess On\n"+
 		`SecRule REQUEST_HEADERS:Content-Type "@rx odd" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"`+"\n"+
-		`SecRule ARGS "@rx attack" "id:2,phase:2,deny"`, files(nil), nil)
+		`SecRule ARGS "@rx attack" "id:2,phase:2,deny"`, files(nil), nil, nil)
 	if len(p.unprovable) > 0 {
 		t.Fatal(p.unprovable)
 	}

@@ -25,8 +25,8 @@ type Config struct {
 	// Automata share what programs of the same literals look for; nil shares
 	// nothing.
 	Automata *match.Automata
-	// Memory bounds what matching may take, in bytes; default DefaultMemory.
-	Memory int64
+	// Memory bounds what matching may take; nil for DefaultMemory of its own.
+	Memory *match.Budget
 }
 
 // Program is a compiled policy. It is immutable but for what it remembers, and
@@ -128,10 +128,10 @@ func Compile(config Config) (*Program, error) {
 		return nil, err
 	}
 	memory := config.Memory
-	if memory == 0 {
-		memory = DefaultMemory
+	if memory == nil {
+		memory = match.NewBudget(DefaultMemory)
 	}
-	c := newCompiler(config.Files, policy, transformations, fixed, match.NewBudget(memory))
+	c := newCompiler(config.Files, policy, transformations, fixed, memory)
 	c.automata = config.Automata
 	return c.compile()
 }
