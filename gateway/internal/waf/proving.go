@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"portcullis/gateway/internal/pipeline"
+	"portcullis/gateway/internal/waf/proof"
 	"portcullis/services/problem"
 )
 
@@ -59,11 +60,24 @@ func (i *Inspector) verdict(ctx context.Context, s *subject) pipeline.Proof {
 // panicked is the reason of a proof that failed.
 const panicked = "the proof failed"
 
-// said is the verdict, uncounted. A panic of the proof is no answer: the engine
-// gives it.
-func (i *Inspector) said(ctx context.Context, s *subject) (v pipeline.Proof) {
+// said is the verdict, uncounted.
+func (i *Inspector) said(ctx context.Context, s *subject) pipeline.Proof {
+	return i.saying(ctx, s, prover.prove)
+}
+
+// saidOfHead is what is known before the body is there.
+func (i *Inspector) saidOfHead(ctx context.Context, s *subject) pipeline.Proof {
+	return i.saying(ctx, s, prover.head)
+}
+
+// saying asks the proof. A panic of it is no answer: the engine gives it.
+func (i *Inspector) saying(ctx context.Context, s *subject, ask func(prover, *subject) proof.Verdict) (v pipeline.Proof) {
 	p := &i.proving
+	// What was known of the head may not stand for all: the proof can have been
+	// switched off since.
+	s.narrow, s.cost, s.dear = false, 0, false
 	if !p.proves() {
+		s.endCheck()
 		return v
 	}
 	defer func() {
@@ -76,7 +90,7 @@ func (i *Inspector) said(ctx context.Context, s *subject) (v pipeline.Proof) {
 		}
 	}()
 	s.most = i.profile.Cost
-	said := p.prove(s)
+	said := ask(p.prover, s)
 	s.narrow = said.Narrow && p.mode == ProofOn
 	return pipeline.Proof{Asked: true, Clean: said.Clean, Rule: said.Rule, Why: said.Why, Narrowed: s.narrow}
 }
