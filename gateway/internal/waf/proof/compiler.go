@@ -158,7 +158,7 @@ func (c *compiler) rule(r *seclang.Rule) (skip string, err error) {
 // always takes care of a rule that matches every request.
 func (c *compiler) always(r *seclang.Rule) (skip string) {
 	why := ""
-	if logs(r) {
+	if r.Logs() {
 		why = "it matches every request and is logged"
 	}
 	for _, link := range r.Links() {
@@ -184,19 +184,6 @@ func (c *compiler) always(r *seclang.Rule) (skip string) {
 		}
 	}
 	return skip
-}
-
-// logs tells whether the engine logs a rule that matches.
-func logs(r *seclang.Rule) (log bool) {
-	for _, a := range r.Actions {
-		switch a.Name {
-		case "log":
-			log = true
-		case "nolog":
-			log = false
-		}
-	}
-	return log
 }
 
 // refuse notes what is not provable.

@@ -39,7 +39,7 @@ func (c *compiler) effect(r *seclang.Rule, links []*seclang.Rule) effect {
 			e.at = n
 		}
 	}
-	if logs(r) {
+	if r.Logs() {
 		has(last)
 	}
 	for _, a := range r.Actions {
@@ -205,7 +205,7 @@ func (c *compiler) skipped(r *seclang.Rule, a seclang.Action) (over []*seclang.R
 // variables, or one that chooses how bodies are read. Those of a rule with an
 // effect do not matter.
 func setsUp(r *seclang.Rule) bool {
-	if logs(r) {
+	if r.Logs() {
 		return false
 	}
 	for _, link := range r.Links() {
