@@ -57,7 +57,7 @@ func (r recheck) narrowedAgain(ctx context.Context) {
 	difference, found := r.missing(ctx, r.subject, *r.was, maxRules)
 	r.proving.meter.rechecked()
 	if difference != "" {
-		r.alarm(ctx, r.subject, found, "some rules of the WAF came to another verdict on a request than all", difference)
+		r.misjudged(ctx, r.subject, found, "some rules of the WAF came to another verdict on a request than all", difference)
 	}
 }
 
