@@ -48,7 +48,7 @@ type judgement struct {
 // doubtNarrowed takes note of some requests that not all rules were asked about.
 func (g *Gate) doubtNarrowed(i *Inspector, s *subject, found finding, err error) {
 	if s.narrow {
-		g.doubts(i, s, &judgement{found, err})
+		g.question(i, s, &judgement{found, err}, nil)
 	}
 }
 
