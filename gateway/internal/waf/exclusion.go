@@ -27,7 +27,8 @@ type Exclusion struct {
 	Target string
 	// MustPass are requests that pass with the exclusion and not without it,
 	// MustBlock are denied with it. A text that begins with { or [ is a JSON
-	// body, any other a query string.
+	// body, one that begins with a method and a path a whole request, any other a
+	// query string.
 	MustPass, MustBlock []string
 }
 
