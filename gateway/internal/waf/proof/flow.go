@@ -51,7 +51,7 @@ func (c *compiler) findFlows() {
 	c.flows = flows{noted: map[notedBy]bool{}, counters: map[string]bool{}}
 	var names []reader // macros in the names that are noted under
 	for _, r := range c.policy.Rules {
-		if r.Marker != "" || r.Phase > 2 || !notes(r) {
+		if r.Marker != "" || r.Phase > lastOfRequest || !notes(r) {
 			continue
 		}
 		for n, a := range assignments(r) {

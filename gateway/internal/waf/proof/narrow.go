@@ -159,7 +159,7 @@ func (c *compiler) taint() (tainted func(selection) bool) {
 	for again := true; again; {
 		again = false
 		for _, r := range c.policy.Rules {
-			if r.Marker != "" || done[r] || r.Phase > 2 {
+			if r.Marker != "" || done[r] || r.Phase > lastOfRequest {
 				continue
 			}
 			switch f := c.fates[r]; {

@@ -88,7 +88,7 @@ func (c *compiler) counted(ctl, target string) bool {
 func (c *compiler) removesSkips(ctl seclang.Action) bool {
 	takes := c.takes(nil, ctl)
 	return slices.ContainsFunc(c.policy.Rules, func(r *seclang.Rule) bool {
-		if r.Marker != "" || r.Phase > 2 || !takes(r) {
+		if r.Marker != "" || r.Phase > lastOfRequest || !takes(r) {
 			return false
 		}
 		return slices.ContainsFunc(r.Actions, func(a seclang.Action) bool {
