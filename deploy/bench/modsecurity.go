@@ -18,26 +18,6 @@ import (
 // installed. Nothing but this part of the bench needs it.
 const modsecurityModule = "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so"
 
-// modsecurityConf is nginxConf with ModSecurity in front.
-const modsecurityConf = `load_module ` + modsecurityModule + `;
-daemon off;
-master_process off;
-worker_processes 1;
-pid DIR/wall.pid;
-error_log stderr crit;
-events { worker_connections 1024; }
-http {
-  access_log off; keepalive_requests 100000000; keepalive_timeout 300s;
-  client_body_temp_path DIR/wall-1; proxy_temp_path DIR/wall-2; fastcgi_temp_path DIR/wall-3; uwsgi_temp_path DIR/wall-4; scgi_temp_path DIR/wall-5;
-  upstream backend { server BACKEND; keepalive 256; keepalive_requests 100000000; }
-  server {
-    listen ADDR ssl; ssl_certificate CERT; ssl_certificate_key KEY; ssl_protocols TLSv1.3;
-    modsecurity on; modsecurity_rules_file DIR/wall.rules;
-    location / { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://backend; }
-  }
-}
-`
-
 // modsecurityRules is the profile of the gateway's route in ModSecurity's words:
 // paranoia 1, threshold 5, bodies of 64 KiB, no response inspected, nothing logged.
 const modsecurityRules = `SecRuleEngine On
@@ -81,10 +61,10 @@ func (s *system) modsecurity(ctx context.Context) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	fill := strings.NewReplacer("DIR", s.dir, "BACKEND", s.backend, "ADDR", addr, "CERT", s.proxyCert.Cert, "KEY", s.proxyCert.Key)
 	conf := filepath.Join(s.dir, "wall.conf")
-	err = errors.Join(os.WriteFile(conf, []byte(fill.Replace(modsecurityConf)), 0o600),
-		os.WriteFile(filepath.Join(s.dir, "wall.rules"), []byte(fill.Replace(modsecurityRules)), 0o600))
+	rules := filepath.Join(s.dir, "wall.rules")
+	text := s.filled("load_module "+modsecurityModule+";\n"+nginxConf, "wall", addr, "modsecurity on; modsecurity_rules_file "+rules+";")
+	err = errors.Join(os.WriteFile(conf, text, 0o600), os.WriteFile(rules, s.filled(modsecurityRules, "wall", addr, ""), 0o600))
 	if err != nil {
 		return nil, err
 	}

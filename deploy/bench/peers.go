@@ -20,15 +20,16 @@ type peer struct {
 const nginxConf = `daemon off;
 master_process off;
 worker_processes 1;
-pid DIR/nginx.pid;
+pid DIR/NAME.pid;
 error_log stderr crit;
 events { worker_connections 1024; }
 http {
   access_log off; keepalive_requests 100000000; keepalive_timeout 300s;
-  client_body_temp_path DIR/nginx-1; proxy_temp_path DIR/nginx-2; fastcgi_temp_path DIR/nginx-3; uwsgi_temp_path DIR/nginx-4; scgi_temp_path DIR/nginx-5;
+  client_body_temp_path DIR/NAME-1; proxy_temp_path DIR/NAME-2; fastcgi_temp_path DIR/NAME-3; uwsgi_temp_path DIR/NAME-4; scgi_temp_path DIR/NAME-5;
   upstream backend { server BACKEND; keepalive 256; keepalive_requests 100000000; }
   server {
     listen ADDR ssl; ssl_certificate CERT; ssl_certificate_key KEY; ssl_protocols TLSv1.3;
+    MORE
     location / { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://backend; }
   }
 }
@@ -44,7 +45,7 @@ defaults
   timeout server 60s
   timeout connect 5s
 frontend front
-  bind ADDR ssl crt BUNDLE
+  bind ADDR ssl crt DIR/peer.pem
   default_backend back
 backend back
   http-reuse always
@@ -54,8 +55,7 @@ backend back
 // peers starts nginx and haproxy, those of them that are installed, and says of
 // each other in one line that it is not.
 func (s *system) peers(ctx context.Context) ([]peer, error) {
-	bundle := filepath.Join(s.dir, "peer.pem")
-	if err := concatenate(bundle, s.proxyCert.Cert, s.proxyCert.Key); err != nil {
+	if err := concatenate(filepath.Join(s.dir, "peer.pem"), s.proxyCert.Cert, s.proxyCert.Key); err != nil {
 		return nil, err
 	}
 	var all []peer
@@ -70,8 +70,7 @@ func (s *system) peers(ctx context.Context) ([]peer, error) {
 			return nil, err
 		}
 		conf := filepath.Join(s.dir, p.name+".conf")
-		text := strings.NewReplacer("DIR", s.dir, "BACKEND", s.backend, "ADDR", addr, "CERT", s.proxyCert.Cert, "KEY", s.proxyCert.Key, "BUNDLE", bundle).Replace(p.conf)
-		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(conf, s.filled(p.conf, p.name, addr, ""), 0o600); err != nil {
 			return nil, err
 		}
 		pid, err := s.spawn(ctx, addr, program, p.check, conf)
@@ -81,6 +80,13 @@ func (s *system) peers(ctx context.Context) ([]peer, error) {
 		all = append(all, peer{p.name, addr, pid})
 	}
 	return all, nil
+}
+
+// filled is a conf for a peer at addr, whose files have this name and whose server
+// does more besides.
+func (s *system) filled(conf, name, addr, more string) []byte {
+	return []byte(strings.NewReplacer("DIR", s.dir, "NAME", name, "BACKEND", s.backend, "ADDR", addr,
+		"CERT", s.proxyCert.Cert, "KEY", s.proxyCert.Key, "MORE", more).Replace(conf))
 }
 
 func concatenate(to string, files ...string) error {

@@ -19,22 +19,7 @@ func claimTypes(into *[]ClaimType) reader {
 
 // claimsAre reads claims and the values each may have.
 func claimsAre(into *[]ClaimIs) reader {
-	several := func(vs *[]Value[string]) reader {
-		list, one := listOf(vs, false, anyScalar), anyScalar(new(Value[string]))
-		return reader{
-			read: func(d *decoder, n *yaml.Node) {
-				if n.Kind == yaml.SequenceNode {
-					list.read(d, n)
-					return
-				}
-				var v Value[string]
-				if anyScalar(&v).read(d, n); v.Set {
-					*vs = append(*vs, v)
-				}
-			},
-			schema: func() *schema { return anyOf(one.schema(), list.schema()) },
-		}
-	}
+	several := func(vs *[]Value[string]) reader { return oneOrMore(vs, anyScalar) }
 	return mapOf("claims", several, func(name string, at Pos, vs []Value[string]) {
 		if len(vs) > 0 {
 			*into = append(*into, ClaimIs{at, name, vs})

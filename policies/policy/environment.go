@@ -13,11 +13,7 @@ import (
 // What is allowed must not depend on the machine, hence nowhere else.
 func place(v *Value[string]) reader {
 	read := func(d *decoder, n *yaml.Node) {
-		if !d.plain(n) {
-			return
-		}
-		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
-			d.reportf(n, CodeShape, "", "a text belongs here, not %s", shape(n))
+		if !d.scalar(n, "a text", "!!str") {
 			return
 		}
 		expanded, err := expand(n.Value, d.env)

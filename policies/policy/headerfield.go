@@ -70,11 +70,7 @@ const secretBegin = "${file:"
 // ${file:PATH} stands for what a file holds. The file is not read here.
 func secret(v *Value[string]) reader {
 	read := func(d *decoder, n *yaml.Node) {
-		if !d.plain(n) {
-			return
-		}
-		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
-			d.reportf(n, CodeShape, "", "a text belongs here, not %s", shape(n))
+		if !d.scalar(n, "a text", "!!str") {
 			return
 		}
 		if why := wrongReference(n.Value); why != "" {

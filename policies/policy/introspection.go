@@ -27,8 +27,8 @@ func (v *validator) introspection(i *Issuer) {
 }
 
 // opaque reports two issuers of one list that are both asked about tokens that do
-// not say whose they are, and reports whether there are such.
-func (v *validator) opaque(names []Value[string]) bool {
+// not say whose they are.
+func (v *validator) opaque(names []Value[string]) {
 	var asked *Value[string]
 	for n, name := range names {
 		i := slices.IndexFunc(v.doc.Issuers, func(i *Issuer) bool { return i.Name.V == name.V })
@@ -39,8 +39,7 @@ func (v *validator) opaque(names []Value[string]) bool {
 		default:
 			v.report(name.Pos, CodeConflict, fmt.Sprintf("issuers %q and %q would both be asked about a token that is no JWT", asked.V, name.V),
 				"it does not say whose it is, and would be shown to one whom it does not concern", "give the two issuers routes of their own, or take introspection from one of them")
-			return true
+			return
 		}
 	}
-	return false
 }

@@ -4,7 +4,7 @@ func defaultsTable(v *Defaults) table {
 	return table{"defaults", nil, []field{
 		{"authenticate", false, texts(&v.Authenticate), "names of issuers"},
 		{"limits", false, texts(&v.Limits), "names of limits"},
-		{"waf", false, oneOrMore(&v.WAF), "name of a WAF profile; a list when others stand beside it in shadow"},
+		{"waf", false, oneOrMore(&v.WAF, text), "name of a WAF profile; a list when others stand beside it in shadow"},
 		{"body", false, size(&v.Body), "largest request body, up to `64MiB`; `64KiB` if not said"},
 		{"timeout", false, duration(&v.Timeout), "for the whole exchange with the upstream, up to `5m`; `3s` if not said"},
 		{"capacity", false, number(&v.Capacity), "requests of one route under way at once, up to 100000; `1000` if not said. One more is 503"},

@@ -18,7 +18,7 @@ func routeTable(v *Route) table {
 		{"allow", false, list(&v.Allow, ruleTable), "rules, at least one that is not in shadow: who may"},
 		{"deny", false, list(&v.Deny, ruleTable), "rules: who may not, whatever `allow` says"},
 		{"limits", false, either(&v.NoLimits, texts(&v.Limits)), "limits added to the defaults, or `{none: reason}`"},
-		{"waf", false, either(&v.NoWAF, oneOrMore(&v.WAF)), "profile in place of the default; a list for one and others in shadow; or `{none: reason}`"},
+		{"waf", false, either(&v.NoWAF, oneOrMore(&v.WAF, text)), "profile in place of the default; a list for one and others in shadow; or `{none: reason}`"},
 		{"validate", false, optional(&v.Validate, validateTable), "what a body must look like"},
 		{"body", false, size(&v.Body), "in place of the default; at most what the WAF profile inspects"},
 		{"timeout", false, duration(&v.Timeout), "in place of the default"},

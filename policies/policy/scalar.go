@@ -27,11 +27,7 @@ type kind[T any] struct {
 // scalar reads one value.
 func scalar[T any](into *Value[T], k kind[T]) reader {
 	read := func(d *decoder, n *yaml.Node) {
-		if !d.plain(n) {
-			return
-		}
-		if n.Kind != yaml.ScalarNode || !slices.Contains(k.tags, n.Tag) {
-			d.reportf(n, CodeShape, "", "%s belongs here, not %s", k.want, shape(n))
+		if !d.scalar(n, k.want, k.tags...) {
 			return
 		}
 		if strings.Contains(n.Value, "${") {
@@ -44,6 +40,19 @@ func scalar[T any](into *Value[T], k kind[T]) reader {
 		}
 	}
 	return reader{read: read, schema: k.describe}
+}
+
+// scalar tells whether a node is a plain scalar of one of these tags, and reports
+// one that is not.
+func (d *decoder) scalar(n *yaml.Node, want string, tags ...string) bool {
+	if !d.plain(n) {
+		return false
+	}
+	if n.Kind != yaml.ScalarNode || !slices.Contains(tags, n.Tag) {
+		d.reportf(n, CodeShape, "", "%s belongs here, not %s", want, shape(n))
+		return false
+	}
+	return true
 }
 
 func (k kind[T]) describe() *schema {
@@ -101,9 +110,9 @@ func words(vs *[]Value[string], known ...string) reader {
 	return listOf(vs, false, func(v *Value[string]) reader { return word(v, known...) })
 }
 
-// oneOrMore reads one text, or a list of them.
-func oneOrMore(vs *[]Value[string]) reader {
-	several, one := texts(vs), text(new(Value[string]))
+// oneOrMore reads one scalar, or a list of them.
+func oneOrMore(vs *[]Value[string], read func(*Value[string]) reader) reader {
+	several, one := listOf(vs, false, read), read(new(Value[string]))
 	return reader{
 		read: func(d *decoder, n *yaml.Node) {
 			if n.Kind == yaml.SequenceNode {
@@ -111,7 +120,7 @@ func oneOrMore(vs *[]Value[string]) reader {
 				return
 			}
 			var v Value[string]
-			if text(&v).read(d, n); v.Set {
+			if read(&v).read(d, n); v.Set {
 				*vs = []Value[string]{v}
 			}
 		},

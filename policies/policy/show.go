@@ -101,13 +101,26 @@ func (s *shower) upstream(name Value[string]) {
 	}
 }
 
+// none shows why a route has none of something, and tells whether it has none.
+func (s *shower) none(key string, why Value[string]) bool {
+	if why.Set {
+		s.line(0, why.Pos, "%s: {none: %s}", key, scalarText(why.V))
+	}
+	return why.Set
+}
+
+// heading shows a line that stands nowhere: what is below it may come from several
+// files.
+func (s *shower) heading(text string) {
+	s.value(0, Pos{}, false, text)
+	s.lines[len(s.lines)-1].Place = ""
+}
+
 func (s *shower) issuers(r *Route, e Effective) {
-	if r.NoAuthenticate.Set {
-		s.line(0, r.NoAuthenticate.Pos, "authenticate: {none: %s}", scalarText(r.NoAuthenticate.V))
+	if s.none("authenticate", r.NoAuthenticate) {
 		return
 	}
-	s.value(0, Pos{}, false, "authenticate:")
-	s.lines[len(s.lines)-1].Place = ""
+	s.heading("authenticate:")
 	for _, name := range e.Authenticate {
 		s.line(1, name.Pos, "- %s", scalarText(name.V))
 		i := slices.IndexFunc(s.doc.Issuers, func(i *Issuer) bool { return i.Name.V == name.V })
@@ -153,12 +166,10 @@ func (s *shower) rules(key string, rules []*Rule) {
 }
 
 func (s *shower) limits(r *Route, e Effective) {
-	if r.NoLimits.Set {
-		s.line(0, r.NoLimits.Pos, "limits: {none: %s}", scalarText(r.NoLimits.V))
+	if s.none("limits", r.NoLimits) {
 		return
 	}
-	s.value(0, Pos{}, false, "limits:")
-	s.lines[len(s.lines)-1].Place = ""
+	s.heading("limits:")
 	for _, name := range e.Limits {
 		s.line(1, name.Pos, "- %s", scalarText(name.V))
 		i := slices.IndexFunc(s.doc.Limits, func(l *Limit) bool { return l.Name.V == name.V })
@@ -175,8 +186,7 @@ func (s *shower) limits(r *Route, e Effective) {
 }
 
 func (s *shower) profiles(r *Route, e Effective) {
-	if r.NoWAF.Set {
-		s.line(0, r.NoWAF.Pos, "waf: {none: %s}", scalarText(r.NoWAF.V))
+	if s.none("waf", r.NoWAF) {
 		return
 	}
 	for _, name := range e.WAF {

@@ -24,7 +24,7 @@ func speaksGRPC(r *http.Request) bool {
 // what is header and trailer at once (gRPC over HTTP/2, "Trailers-Only"). A
 // client that finds another status of HTTP guesses at one of gRPC's, and takes a
 // 403 of ours for one of any proxy on the way.
-func writeGRPC(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+func writeGRPC(w http.ResponseWriter, p *problem.Problem) {
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Range", "Content-Length", "Etag", "Last-Modified", "Trailer"} {
 		delete(h, name) // of an answer that was prepared and failed

@@ -276,7 +276,7 @@ func (h *Handler) write(w http.ResponseWriter, x *exchange) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refusalWait))
 	}
 	if speaksGRPC(x.tx.Request) {
-		writeGRPC(w, x.tx.Request, x.out.decision.Problem)
+		writeGRPC(w, x.out.decision.Problem)
 		return
 	}
 	problem.Write(w, x.tx.Request, x.out.decision.Problem, x.tx.ID)

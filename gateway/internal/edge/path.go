@@ -16,7 +16,7 @@ const maxPath = 4096
 // errSlash is why a route that takes no escaped slashes refuses one.
 var errSlash = errors.New("the path holds an escaped slash")
 
-// CanonicalPath returns the one spelling of a request path that router, stages,
+// canonicalPath returns the one spelling of a request path that router, stages,
 // events and upstream all use: characters that may stand as they are decoded
 // once, the hex of every remaining escape in upper case. Backends decode the
 // sub-delimiters too: were /admin%3Apurge not /admin:purge, it would pass by the
@@ -24,17 +24,10 @@ var errSlash = errors.New("the path holds an escaped slash")
 // another way than we do is refused, never repaired: Envoy, Traefik and others
 // were bypassed by each of these spellings (CVE-2019-9901, CVE-2021-29492,
 // CVE-2025-66490).
-func CanonicalPath(raw string) (string, error) {
-	path, slash, err := canonicalPath(raw)
-	if err == nil && slash {
-		path, err = "", errSlash
-	}
-	return path, err
-}
-
-// canonicalPath is CanonicalPath for routes that take escaped slashes: it tells
-// whether there is one, which stays what it was, %2F. Decoded it must not make
-// the path another one: what is left of it and right of it are names.
+//
+// It tells whether there is an escaped slash, for routes that take none: that
+// stays what it was, %2F. Decoded it must not make the path another one: what is
+// left of it and right of it are names.
 func canonicalPath(raw string) (canonical string, slash bool, err error) {
 	if len(raw) > maxPath {
 		return "", false, errors.New("the path is longer than 4096 bytes")

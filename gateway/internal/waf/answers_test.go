@@ -244,6 +244,25 @@ type credulous struct{ prover }
 
 func (credulous) proveAnswer(*answer) proof.Verdict { return proof.Verdict{Clean: true} }
 
+// failing has a proof of answers that fails.
+type failing struct{ prover }
+
+func (failing) proveAnswer(*answer) proof.Verdict { panic("index out of range") }
+
+func TestAPanicOfTheProofOfAnswersIsUnsureAndTheEngineAnswers(t *testing.T) {
+	sound := watcher(t)
+	i := as(sound, ProofOn, failing{sound.proving.prover})
+	m, log := watched(t, i)
+	for range 2 {
+		if x := answered(t, i, request("GET", "/v1/hotels", "", ""), page(200, "text/html", sqlError)); code(t, x.err) != problem.AnswerWithheld {
+			t.Errorf("a leak passes: %v", x.err)
+		}
+	}
+	if !i.proving.off.Load() || strings.Count(log.String(), "panic in the proof of an answer") != 1 || differences(m, i) != 0 {
+		t.Errorf("logged %s", log)
+	}
+}
+
 func TestABrokenProofOfAnswersIsCaught(t *testing.T) {
 	sound := watcher(t)
 	t.Run("by a recheck", func(t *testing.T) {

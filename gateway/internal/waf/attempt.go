@@ -94,17 +94,7 @@ func Arguments(r *http.Request, body string) ([]Argument, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch f {
-	case formatJSON:
-		err = w.JSON(body, &all)
-	case formatForm:
-		err = w.Form(body, &all)
-	case formatMultipart:
-		err = w.Multipart(body, r.Header.Get("Content-Type"), &all)
-	case formatXML:
-		err = w.XML(body, &all)
-	}
-	if err != nil {
+	if err := f.walk(w, body, r.Header.Get("Content-Type"), &all); err != nil {
 		return nil, errUnread
 	}
 	return slices.Clip(all), nil

@@ -119,15 +119,7 @@ func (p *Profile) wholeCost(s *subject) time.Duration {
 // into files. A body that is not clear has been refused before.
 func (p *Profile) held(s *subject) (h holding) {
 	w := collect.New(new(transform.Arena), collect.Bounds{Args: p.Args, Depth: p.Depth})
-	if s.format == formatXML {
-		_ = w.XML(s.text(), &h)
-		return h
-	}
-	for n := range s.Fields {
-		if s.Fields[n].Name == "Content-Type" {
-			_ = w.Multipart(s.text(), s.Fields[n].Value, &h)
-		}
-	}
+	_ = s.walk(w, &h)
 	return h
 }
 

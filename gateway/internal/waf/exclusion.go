@@ -27,7 +27,8 @@ type Exclusion struct {
 	Target string
 	// MustPass are requests that pass with the exclusion and not without it,
 	// MustBlock are denied with it. A text that begins with { or [ is a JSON
-	// body, any other a query string.
+	// body, one that begins with a method and a path a whole request, any other a
+	// query string.
 	MustPass, MustBlock []string
 }
 
@@ -63,6 +64,21 @@ func (e Exclusion) directives() string {
 	return b.String()
 }
 
+// excluded lists the exclusions whose target the request has.
+func (i *Inspector) excluded(state plugintypes.TransactionState) (touched []int) {
+	if len(i.exclusions) == 0 {
+		return nil
+	}
+	args := state.Variables().Args().FindAll()
+	for n, e := range i.exclusions {
+		_, name, _ := strings.Cut(e.Target, ":")
+		if slices.ContainsFunc(args, func(arg types.MatchData) bool { return strings.EqualFold(arg.Key(), name) }) {
+			touched = append(touched, n)
+		}
+	}
+	return touched
+}
+
 // excludedIn lists the same of a request that the engine was not shown.
 func (i *Inspector) excludedIn(s *subject) []int {
 	if len(i.exclusions) == 0 {
@@ -71,13 +87,8 @@ func (i *Inspector) excludedIn(s *subject) []int {
 	var arena transform.Arena
 	n := named{exclusions: i.exclusions, has: make([]bool, len(i.exclusions))}
 	w := collect.New(&arena, collect.Bounds{Args: MaxArgs, Depth: MaxDepth})
-	err := w.Head(&s.Head, &n)
-	switch {
-	case err != nil || len(s.body) == 0:
-	case s.format == formatJSON:
-		_ = w.JSON(s.text(), &n) // what cannot be read is not proved either
-	case s.format == formatForm:
-		_ = w.Form(s.text(), &n)
+	if err := w.Head(&s.Head, &n); err == nil && len(s.body) > 0 {
+		_ = s.walk(w, &n) // what cannot be read is not proved either
 	}
 	var touched []int
 	for n, has := range n.has {
@@ -104,19 +115,4 @@ func (n *named) Value(v collect.Variable, name, _ string) bool {
 		}
 	}
 	return true
-}
-
-// excluded lists the exclusions whose target the request has.
-func (i *Inspector) excluded(state plugintypes.TransactionState) (touched []int) {
-	if len(i.exclusions) == 0 {
-		return nil
-	}
-	args := state.Variables().Args().FindAll()
-	for n, e := range i.exclusions {
-		_, name, _ := strings.Cut(e.Target, ":")
-		if slices.ContainsFunc(args, func(arg types.MatchData) bool { return strings.EqualFold(arg.Key(), name) }) {
-			touched = append(touched, n)
-		}
-	}
-	return touched
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,5 +122,27 @@ func TestAnExclusionThatIsNotProvedIsRefused(t *testing.T) {
 				t.Errorf("got %+v, want %q at %d, %d", u, tc.what, tc.mustPass, tc.mustBlock)
 			}
 		})
+	}
+}
+
+// TestAnExclusionIsToldOfInEveryFormat: whether the engine was asked or not.
+func TestAnExclusionIsToldOfInEveryFormat(t *testing.T) {
+	t.Parallel()
+	sound, err := everyFormat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for media, body := range map[string]string{
+		jsonMedia: `{"note":"late"}`, formMedia: "json.note=late", multipartMedia: multipartOf(`name="json.note"`, "late"),
+	} {
+		for _, mode := range []Proof{ProofOn, ProofOff} {
+			i := as(sound, mode, sound.proving.prover)
+			i.exclusions = []Exclusion{quoted()}
+			tx := request("POST", "/", media, body)
+			through(i, NewGate(0), tx)
+			if !slices.Equal(tx.WAF.Excluded, []int{0}) || tx.WAF.Proof.Clean != (mode == ProofOn) {
+				t.Errorf("%s with the proof %s: %+v", media, mode, tx.WAF)
+			}
+		}
 	}
 }

@@ -109,7 +109,7 @@ func (p *exclusionProof) both(text string, mustPass, mustBlock int) (before, aft
 		after, err = p.with.ask(r, body)
 	}
 	if err != nil {
-		p.fail(mustPass, mustBlock, fmt.Sprintf("this request cannot be inspected: %v", err), "write a JSON body, or a query string without spaces as it stands in a URL")
+		p.fail(mustPass, mustBlock, fmt.Sprintf("this request cannot be inspected: %v", err), mendText)
 		return before, after, false
 	}
 	return before, after, true
@@ -118,6 +118,9 @@ func (p *exclusionProof) both(text string, mustPass, mustBlock int) (before, aft
 func (p *exclusionProof) fail(mustPass, mustBlock int, what, mend string) {
 	p.wrong = append(p.wrong, &Unproved{Exclusion: p.n, MustPass: mustPass, MustBlock: mustBlock, What: what, Mend: mend})
 }
+
+// mendText says how to write what described reads.
+const mendText = "write a JSON body, a query string without spaces as it stands in a URL, or a whole request: its line, header fields, an empty line, its body"
 
 // described is the request that a text of a proof stands for.
 func described(text string) (*http.Request, string, error) {

@@ -17,14 +17,7 @@ func (u *Use) answerReason(found pipeline.AnswerInspection) pipeline.Reason {
 		r.State = pipeline.Fails
 	}
 	for _, m := range found.Matches {
-		under := pipeline.Reason{Text: fmt.Sprintf("rule %d: %s", m.Rule, m.Message), Value: m.Target}
-		switch {
-		case !m.Denies:
-			under.Text += " (reported only)"
-		case withheld:
-			under.State = pipeline.Fails
-		}
-		r.Under = append(r.Under, under)
+		r.Under = append(r.Under, hit(m, withheld))
 	}
 	if found.Proof.Asked {
 		r.Under = append(r.Under, proofReason(found.Proof))

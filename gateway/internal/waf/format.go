@@ -52,6 +52,21 @@ func (f format) processor() string {
 	return [...]string{formatJSON: "JSON", formatForm: "URLENCODED", formatMultipart: "MULTIPART", formatXML: "XML"}[f]
 }
 
+// walk tells to of the values of a body in the format.
+func (f format) walk(w *collect.Walker, body, contentType string, to collect.Sink) error {
+	switch f {
+	case formatJSON:
+		return w.JSON(body, to)
+	case formatForm:
+		return w.Form(body, to)
+	case formatMultipart:
+		return w.Multipart(body, contentType, to)
+	case formatXML:
+		return w.XML(body, to)
+	}
+	return nil
+}
+
 // of is the format as a profile permits it.
 func (f format) of() Formats {
 	return [...]Formats{formatJSON: JSON, formatForm: Form, formatMultipart: Multipart, formatXML: XML}[f]
@@ -127,13 +142,11 @@ func (f Formats) accepted() string {
 func (p Profile) counted(f format, contentType string, body []byte) (args int, err error) {
 	var n values
 	w := collect.New(nil, collect.Bounds{Args: p.Args, Depth: p.Depth})
-	text, kind := text(body), "multipart form"
+	kind := "multipart form"
 	if f == formatXML {
 		kind = "XML document"
-		err = w.XML(text, &n)
-	} else {
-		err = w.Multipart(text, contentType, &n)
 	}
+	err = f.walk(w, text(body), contentType, &n)
 	if unclear, ok := errors.AsType[*collect.Unclear](err); ok {
 		return 0, refused(problem.BadRequest, "The "+kind+" "+unclear.What+".")
 	}

@@ -20,27 +20,14 @@ const (
 	maxHitPlace = 160
 )
 
-// hits tells of the rules that matched with an effect what a security event
-// holds of them. Nothing matched when known is 0, and nothing is allocated then.
-func (i *Inspector) hits(matched []types.MatchedRule, known int, s *subject) []pipeline.Hit {
+// hits tells of the rules that matched and count what a security event holds of
+// them; s is nil for an answer. Nothing matched when known is 0, and nothing is
+// allocated then.
+func (i *Inspector) hits(matched []types.MatchedRule, known int, counts func(types.MatchedRule) bool, s *subject) []pipeline.Hit {
 	if known == 0 {
 		return nil
 	}
-	ids, _ := i.effective(matched, maxHits)
-	return i.hitsOf(matched, ids, s)
-}
-
-// leakHits are the same of an answer.
-func (i *Inspector) leakHits(matched []types.MatchedRule, known int) []pipeline.Hit {
-	if known == 0 {
-		return nil
-	}
-	ids, _ := i.leaks(matched, maxHits)
-	return i.hitsOf(matched, ids, nil)
-}
-
-// hitsOf tells of the rules of these ids; s is nil for an answer.
-func (i *Inspector) hitsOf(matched []types.MatchedRule, ids []int, s *subject) []pipeline.Hit {
+	ids, _ := i.effective(matched, maxHits, counts)
 	hits := make([]pipeline.Hit, 0, len(ids))
 	for _, m := range matched {
 		rule := m.Rule()

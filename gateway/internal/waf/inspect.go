@@ -56,10 +56,10 @@ func (i *Inspector) inspectThen(ctx context.Context, s *subject, most int, then 
 	found.Ran = true
 	found.interruption = stopped
 	found.Score = score(state)
-	found.Rules, found.Matches = i.effective(engine.MatchedRules(), most)
+	found.Rules, found.Matches = i.effective(engine.MatchedRules(), most, i.counts)
 	found.Excluded = i.excluded(state)
 	found.Stopped = stopped != nil
-	if found.Hits = i.hits(engine.MatchedRules(), len(found.Rules), s); found.Hits != nil {
+	if found.Hits = i.hits(engine.MatchedRules(), len(found.Rules), i.counts, s); found.Hits != nil {
 		found.Threshold = i.profile.Inbound
 	}
 	opened := &session{i, engine, state}
@@ -141,14 +141,13 @@ const (
 	firstBodyCheck, lastBodyCheck = 200_002, 200_005
 )
 
-// effective lists the rules that matched with an effect on the verdict or the
-// score, without duplicates, at most most, and where they matched. The engine
-// reports several times as many: those that set variables, or skip a paranoia
-// level.
-func (i *Inspector) effective(matched []types.MatchedRule, most int) (ids []int, matches []pipeline.Match) {
+// effective lists the rules that matched and count, without duplicates, at most
+// most, and where they matched. The engine reports several times as many: those
+// that set variables, or skip a paranoia level.
+func (i *Inspector) effective(matched []types.MatchedRule, most int, counts func(types.MatchedRule) bool) (ids []int, matches []pipeline.Match) {
 	for _, m := range matched {
 		id := m.Rule().ID()
-		if !detects(m) && !i.patchRules[id].reports && !(id >= firstBodyCheck && id <= lastBodyCheck) && id != ruleTooManyArgs || slices.Contains(ids, id) {
+		if slices.Contains(ids, id) || !counts(m) {
 			continue
 		}
 		ids = append(ids, id)
@@ -158,6 +157,13 @@ func (i *Inspector) effective(matched []types.MatchedRule, most int) (ids []int,
 		}
 	}
 	return ids, matches
+}
+
+// counts reports whether what matched in a request had an effect on the verdict or
+// the score.
+func (i *Inspector) counts(m types.MatchedRule) bool {
+	id := m.Rule().ID()
+	return detects(m) || i.patchRules[id].reports || id >= firstBodyCheck && id <= lastBodyCheck || id == ruleTooManyArgs
 }
 
 // detects reports whether what matched is a rule that looks for attacks.

@@ -1,7 +1,8 @@
 // Package waf decides whether a request looks like an attack. It holds the
 // stage "inspect", which asks the Core Rule Set through the Coraza engine. What
 // the engine cannot read in full, it is not asked: such a request is refused
-// before. Where a profile asks for it, answers are held back and inspected too. A failure of the engine is a fault, never "allow".
+// before. Where a profile asks for it, answers are held back and inspected too. A
+// failure of the engine is a fault, never "allow".
 package waf
 
 import (
@@ -55,12 +56,11 @@ type Inspector struct {
 // New loads the rules for a profile, about 30 ms of CPU and 2 MB once the
 // first is loaded, and proves that they work. The proof in front of them is
 // compiled from the same text and held against the engine, once for each text:
-// a quarter of a second and 20 MiB. It fails when the profile is out
-// of bounds, when no rule was loaded, when an attack passes the probe, or when the
-// proof says clean of what the engine does not. With
-// exclusions it loads them once more, without, and fails with Unproved for each
-// that does not do what its requests say; for each patch likewise, and fails with
-// PatchMistake.
+// a quarter of a second and 20 MiB. It fails when the profile is out of bounds,
+// when no rule was loaded, when an attack passes the probe, or when the proof says
+// clean of what the engine does not. With exclusions it loads them once more,
+// without, and fails with Unproved for each that does not do what its requests say;
+// for each patch likewise, and fails with PatchMistake.
 func New(c Config) (*Inspector, error) {
 	profile, err := c.Profile.complete()
 	if err != nil {

@@ -66,9 +66,4 @@ func level(m types.MatchedRule) int {
 	return 0
 }
 
-func clip(message string) string {
-	if len(message) <= maxMessage {
-		return message
-	}
-	return message[:maxMessage] + "..."
-}
+func clip(message string) string { return cut(message, maxMessage) }

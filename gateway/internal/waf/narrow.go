@@ -48,7 +48,7 @@ type judgement struct {
 // doubtNarrowed takes note of some requests that not all rules were asked about.
 func (g *Gate) doubtNarrowed(i *Inspector, s *subject, found finding, err error) {
 	if s.narrow {
-		g.doubts(i, s, &judgement{found, err})
+		g.question(i, s, &judgement{found, err}, nil)
 	}
 }
 
@@ -57,7 +57,7 @@ func (r recheck) narrowedAgain(ctx context.Context) {
 	difference, found := r.missing(ctx, r.subject, *r.was, maxRules)
 	r.proving.meter.rechecked()
 	if difference != "" {
-		r.alarm(ctx, r.subject, found, "some rules of the WAF came to another verdict on a request than all", difference)
+		r.misjudged(ctx, r.subject, found, "some rules of the WAF came to another verdict on a request than all", difference)
 	}
 }
 

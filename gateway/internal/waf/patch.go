@@ -68,24 +68,11 @@ func patchRules(patches []Patch) (map[int]patchRule, error) {
 					rule.denies = rule.denies || a.Name == "setvar" && scores(a.Value)
 				}
 			}
-			rule.reports = rule.denies || logged(r)
+			rule.reports = rule.denies || r.Logs()
 			all[r.ID] = rule
 		}
 	}
 	return all, nil
-}
-
-// logged tells whether the last word of a rule about logging is log.
-func logged(r *seclang.Rule) (log bool) {
-	for _, a := range r.Actions {
-		switch a.Name {
-		case "log":
-			log = true
-		case "nolog":
-			log = false
-		}
-	}
-	return log
 }
 
 // rulesWith is the Core Rule Set in the engine's language, with patches where

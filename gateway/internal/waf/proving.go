@@ -80,19 +80,25 @@ func (i *Inspector) saying(ctx context.Context, s *subject, ask func(prover, *su
 		s.endCheck()
 		return v
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			p.off.Store(true)
-			v = pipeline.Proof{Asked: true, Why: panicked}
-			p.meter.switchedOff()
-			i.log.LogAttrs(ctx, slog.LevelError, "panic in the proof in front of the WAF engine; from now on the engine is asked about every request",
-				slog.String("request", s.id), slog.String("profile", i.profile.Name), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
-		}
-	}()
+	defer i.recovered(ctx, "a request", s.id, &v)
 	s.most = i.profile.Cost
 	said := ask(p.prover, s)
 	s.narrow = said.Narrow && p.mode == ProofOn
 	return pipeline.Proof{Asked: true, Clean: said.Clean, Rule: said.Rule, Why: said.Why, Narrowed: s.narrow}
+}
+
+// recovered is deferred where the proof is asked. A panic of it is no verdict: the
+// engine gives that, here and from now on.
+func (i *Inspector) recovered(ctx context.Context, what, id string, v *pipeline.Proof) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	*v = pipeline.Proof{Asked: true, Why: panicked}
+	i.proving.off.Store(true)
+	i.proving.meter.switchedOff()
+	i.log.LogAttrs(ctx, slog.LevelError, "panic in the proof of "+what+" in front of the WAF engine; from now on the engine is asked about everything",
+		slog.String("request", id), slog.String("profile", i.profile.Name), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
 }
 
 // spares tells whether a request need not be shown to the engine.
@@ -132,12 +138,18 @@ func effect(found finding, err error) string {
 
 // disproved raises the alarm over a request that was proved clean and is not.
 func (i *Inspector) disproved(ctx context.Context, s *subject, found finding, refusal string) {
-	i.alarm(ctx, s, found, "a request was proved clean and is not", refusal)
+	i.misjudged(ctx, s, found, "a request was proved clean and is not", refusal)
+}
+
+// misjudged raises it over any request on which the proof and the engine differ.
+func (i *Inspector) misjudged(ctx context.Context, s *subject, found finding, what, refusal string) {
+	i.alarm(ctx, what, s.id, found.Score, found.Rules,
+		slog.String("the_engine", refusal), slog.String("method", s.Method), slog.String("body", s.format.processor()))
 }
 
 // alarm tells that the proof was wrong, and takes it out of the way. The log has
-// no part of the request: it may hold a secret, and its event tells the rest.
-func (i *Inspector) alarm(ctx context.Context, s *subject, found finding, what, refusal string) {
+// no part of request and answer: it may hold a secret, and the event tells the rest.
+func (i *Inspector) alarm(ctx context.Context, what, request string, score int, rules []int, more ...slog.Attr) {
 	i.proving.meter.differs()
 	if i.proving.off.Swap(true) {
 		return // told already
@@ -145,8 +157,8 @@ func (i *Inspector) alarm(ctx context.Context, s *subject, found finding, what, 
 	i.proving.meter.switchedOff()
 	i.log.LogAttrs(ctx, slog.LevelError, what+": the proof in front of the WAF engine is switched off for good; "+
 		"write proof: off for the profile, and report this",
-		slog.String("request", s.id), slog.String("profile", i.profile.Name), slog.String("mode", string(i.proving.mode)), slog.String("the_engine", refusal),
-		slog.Int("score", found.Score), slog.Any("rules", found.Rules), slog.String("method", s.Method), slog.String("body", s.format.processor()))
+		append(more, slog.String("request", request), slog.String("profile", i.profile.Name), slog.String("mode", string(i.proving.mode)),
+			slog.Int("score", score), slog.Any("rules", rules))...)
 }
 
 // Unprovable lists what the proof leaves to the engine, and why.

@@ -2,8 +2,6 @@ package waf
 
 import (
 	"context"
-	"log/slog"
-	"runtime/debug"
 
 	"portcullis/gateway/internal/pipeline"
 )
@@ -15,15 +13,7 @@ func (u *Use) answerVerdict(ctx context.Context, c *screen) (v pipeline.Proof) {
 	if !c.clean || !p.proves() {
 		return v
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			p.off.Store(true)
-			v = pipeline.Proof{Asked: true, Why: panicked}
-			p.meter.switchedOff()
-			u.log.LogAttrs(ctx, slog.LevelError, "panic in the proof in front of the WAF engine over an answer; from now on the engine is asked about everything",
-				slog.String("request", c.answer.id), slog.String("profile", u.profile.Name), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
-		}
-	}()
+	defer u.recovered(ctx, "an answer", c.answer.id, &v)
 	said := p.proveAnswer(&c.answer)
 	return pipeline.Proof{Asked: true, Clean: said.Clean, Rule: said.Rule, Why: said.Why}
 }
@@ -41,13 +31,5 @@ func (l leak) effect() bool { return l.interruption != nil || l.Score != 0 || le
 
 // disprovedAnswer is disproved for an answer.
 func (i *Inspector) disprovedAnswer(ctx context.Context, id string, found leak) {
-	i.proving.meter.differs()
-	if i.proving.off.Swap(true) {
-		return // told already
-	}
-	i.proving.meter.switchedOff()
-	i.log.LogAttrs(ctx, slog.LevelError, "an answer was proved clean and is not: the proof in front of the WAF engine is switched off for good; "+
-		"write proof: off for the profile, and report this",
-		slog.String("request", id), slog.String("profile", i.profile.Name), slog.String("mode", string(i.proving.mode)),
-		slog.Int("score", found.Score), slog.Any("rules", found.Rules))
+	i.alarm(ctx, "an answer was proved clean and is not", id, found.Score, found.Rules)
 }

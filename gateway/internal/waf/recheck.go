@@ -31,8 +31,6 @@ type recheck struct {
 // can foresee.
 func (g *Gate) doubt(i *Inspector, s *subject) { g.question(i, s, nil, nil) }
 
-func (g *Gate) doubts(i *Inspector, s *subject, was *judgement) { g.question(i, s, was, nil) }
-
 // question is doubt with what some rules came to, and with an answer; nil for none.
 func (g *Gate) question(i *Inspector, s *subject, was *judgement, a *answer) {
 	if i.proving.every == 0 || rand.Uint32N(i.proving.every) != 0 {

@@ -25,8 +25,9 @@ var (
 
 // selfTest holds the proof against the engine before anything depends on it. The
 // engine is asked about what is proved clean only: whatever it says of the rest
-// stands anyway. share is of how many requests one is tried. It takes a tenth of a second of CPU, once for each text of
-// directives; the exclusions' own requests are tried each time.
+// stands anyway. share is of how many requests one is tried. It takes a tenth of a
+// second of CPU, once for each text of directives; the own requests of patches and
+// exclusions are tried each time.
 func (i *Inspector) selfTest(share int) error {
 	p := &i.proving
 	if !p.proves() {
@@ -51,7 +52,7 @@ func (i *Inspector) selfTest(share int) error {
 		}
 	}
 	for _, e := range i.exclusions {
-		for _, text := range append(append([]string(nil), e.MustPass...), e.MustBlock...) {
+		for _, text := range slices.Concat(e.MustPass, e.MustBlock) {
 			if r, body, err := described(text); err == nil {
 				tried = append(tried, trial{what: "a request of an exclusion", request: r, body: body, narrowed: true})
 			}

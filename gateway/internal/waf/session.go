@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/corazawaf/coraza/v3/types"
@@ -61,9 +60,9 @@ func (o *session) answer(ctx context.Context, a *answer, most int) (found leak, 
 	found.Ran, found.Partly = true, a.partly
 	found.interruption = stopped
 	found.Score = scoreOf(o.state, "blocking_outbound_anomaly_score")
-	found.Rules, found.Matches = o.leaks(o.engine.MatchedRules(), most)
+	found.Rules, found.Matches = o.effective(o.engine.MatchedRules(), most, leaks)
 	found.Stopped = stopped != nil
-	if found.Hits = o.leakHits(o.engine.MatchedRules(), len(found.Rules)); found.Hits != nil {
+	if found.Hits = o.hits(o.engine.MatchedRules(), len(found.Rules), leaks, nil); found.Hits != nil {
 		found.Threshold = o.profile.Outbound
 	}
 	return found, err
@@ -99,19 +98,8 @@ func (o *session) show(a *answer) (*types.Interruption, error) {
 	return stopped, nil
 }
 
-// leaks lists the rules that found something in an answer, and where, as
-// effective does for requests.
-func (i *Inspector) leaks(matched []types.MatchedRule, most int) (ids []int, matches []pipeline.Match) {
-	for _, m := range matched {
-		id := m.Rule().ID()
-		if id < firstLeak || id > lastLeak || m.Message() == "" || slices.Contains(ids, id) {
-			continue
-		}
-		ids = append(ids, id)
-		matches = i.appendMatches(matches, m, maxPlaces*most)
-		if len(ids) == most {
-			break
-		}
-	}
-	return ids, matches
+// leaks reports whether what matched is a rule that looks for leaks.
+func leaks(m types.MatchedRule) bool {
+	id := m.Rule().ID()
+	return id >= firstLeak && id <= lastLeak && m.Message() != ""
 }

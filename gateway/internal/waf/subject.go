@@ -114,6 +114,17 @@ func (s *subject) text() string { return text(s.body) }
 
 func text(body []byte) string { return unsafe.String(unsafe.SliceData(body), len(body)) }
 
+// walk tells to of the values of the body.
+func (s *subject) walk(w *collect.Walker, to collect.Sink) error {
+	media := ""
+	for n := range s.Fields {
+		if s.Fields[n].Name == "Content-Type" {
+			media = s.Fields[n].Value
+		}
+	}
+	return s.format.walk(w, s.text(), media, to)
+}
+
 // kept is the same request for later, when this one has been answered.
 func (s *subject) kept() *subject {
 	k := *s

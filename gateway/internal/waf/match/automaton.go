@@ -67,7 +67,7 @@ func NewAutomaton(needs []Need) (*Automaton, error) {
 // NewBits returns room for the answers of Candidates.
 func (a *Automaton) NewBits() Bits { return make(Bits, a.words) }
 
-// States is how many states there are, Bytes what they take.
+// States is how many states there are.
 func (a *Automaton) States() int { return len(a.next) / int(a.classes) }
 
 // Bytes is about how much memory the automaton takes.

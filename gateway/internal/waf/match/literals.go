@@ -123,7 +123,7 @@ func (x extractor) literal(re *syntax.Regexp) known {
 
 // class spells out a small class of ASCII characters. The characters outside
 // ASCII that fold to s and k do not count: a value with one of them is a
-// candidate for every pattern (see foldWords).
+// candidate for every pattern (see foldsWords).
 func (x extractor) class(re *syntax.Regexp) known {
 	var all []string
 	for n := 0; n < len(re.Rune); n += 2 {

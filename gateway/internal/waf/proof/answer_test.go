@@ -14,7 +14,7 @@ import (
 
 	crs "github.com/corazawaf/coraza-coreruleset/v4"
 	"github.com/corazawaf/coraza/v3"
-	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
+	"github.com/corazawaf/coraza/v3/types"
 
 	"portcullis/gateway/internal/waf/collect"
 	"portcullis/gateway/internal/waf/match"
@@ -94,12 +94,7 @@ func leaks(t testing.TB, w coraza.WAF, q *request, r *reply) string {
 	t.Helper()
 	tx := w.NewTransaction()
 	defer func() { _ = tx.Close() }()
-	tx.ProcessConnection(q.Source, 0, "", 0)
-	tx.ProcessURI(q.Target, q.Method, q.Proto)
-	for _, f := range q.Fields {
-		tx.AddRequestHeader(f.Name, f.Value)
-	}
-	if stopped := tx.ProcessRequestHeaders(); stopped != nil {
+	if stopped := begun(tx, q); stopped != nil {
 		t.Fatalf("the request is stopped by %d", stopped.RuleID)
 	}
 	if stopped, err := tx.ProcessRequestBody(); stopped != nil || err != nil {
@@ -121,22 +116,7 @@ func leaks(t testing.TB, w coraza.WAF, q *request, r *reply) string {
 			t.Fatal(err)
 		}
 	}
-	var all []string
-	if stopped != nil {
-		all = append(all, fmt.Sprintf("stopped by %d with %d", stopped.RuleID, stopped.Status))
-	}
-	state := tx.(plugintypes.TransactionState).Variables().TX()
-	for _, kind := range []string{"blocking_outbound_anomaly_score", "detection_outbound_anomaly_score", "outbound_anomaly_score_pl1", "outbound_anomaly_score_pl2", "outbound_anomaly_score_pl3", "outbound_anomaly_score_pl4"} {
-		if v := state.Get(kind); len(v) > 0 && v[0] != "0" && v[0] != "" {
-			all = append(all, kind+" "+v[0])
-		}
-	}
-	for _, m := range tx.MatchedRules() {
-		if l, ok := m.(interface{ Log() bool }); !ok || l.Log() || m.Rule().ID() >= 950_000 && m.Message() != "" {
-			all = append(all, fmt.Sprintf("rule %d", m.Rule().ID()))
-		}
-	}
-	return strings.Join(all, ", ")
+	return told(tx, stopped, "outbound", func(m types.MatchedRule) bool { return logged(m) || m.Rule().ID() >= 950_000 && m.Message() != "" })
 }
 
 // said is the verdict on an answer to an ordinary request, and what the engine

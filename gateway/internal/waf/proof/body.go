@@ -87,16 +87,10 @@ func (k *Check) exactlyOne(l *link) bool {
 	return false
 }
 
-// isMet compares one value with a link.
+// isMet compares one value with a link whose argument has no macro.
 func (k *Check) isMet(l *link, value string) bool {
-	for _, step := range l.node.steps() {
-		value = step.Apply(&k.arena, value)
-	}
-	if l.lower {
-		value = k.program.lowercase.Apply(&k.arena, value)
-	}
 	argument, _ := l.argument.plain()
-	return l.operator(value, argument) != l.negated
+	return k.metBy(l, value, argument)
 }
 
 // line finds the values of the request line that links of the exact kind look

@@ -156,22 +156,22 @@ func (k *Check) Body(body string) Verdict {
 	var err error
 	switch processor {
 	case "URLENCODED":
-		if !k.Value(collect.FilesCombinedSize, "", "0") {
+		if !k.noFiles() {
 			return k.ended(collect.ErrStopped)
 		}
 		err = k.walker.Form(body, k)
 	case "JSON":
-		if !k.Value(collect.FilesCombinedSize, "", "0") || !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
+		if !k.noFiles() || !k.noText() {
 			return k.ended(collect.ErrStopped)
 		}
 		err = k.walker.JSON(body, k)
 	case "MULTIPART":
-		if !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
+		if !k.noText() {
 			return k.ended(collect.ErrStopped)
 		}
 		err = k.walker.Multipart(body, contentType(k.head), k)
 	case "XML":
-		if !k.Value(collect.FilesCombinedSize, "", "0") || !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
+		if !k.noFiles() || !k.noText() {
 			return k.ended(collect.ErrStopped)
 		}
 		err = k.walker.XML(body, k)
@@ -188,9 +188,17 @@ func (k *Check) Body(body string) Verdict {
 
 // none proves that there is no body.
 func (k *Check) none() Verdict {
-	if !k.Value(collect.FilesCombinedSize, "", "0") || !k.Value(collect.Body, "", "") || !k.Value(collect.BodyLength, "", "0") {
+	if !k.noFiles() || !k.noText() {
 		return k.ended(collect.ErrStopped)
 	}
 	k.decide()
 	return k.said()
+}
+
+// noFiles and noText judge what the engine has of a body without files, and of one
+// that it does not keep as a text. False ends the walk.
+func (k *Check) noFiles() bool { return k.Value(collect.FilesCombinedSize, "", "0") }
+
+func (k *Check) noText() bool {
+	return k.Value(collect.Body, "", "") && k.Value(collect.BodyLength, "", "0")
 }

@@ -9,6 +9,7 @@ import (
 	crs "github.com/corazawaf/coraza-coreruleset/v4"
 	"github.com/corazawaf/coraza/v3"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
+	"github.com/corazawaf/coraza/v3/types"
 
 	"portcullis/gateway/internal/waf/collect"
 )
@@ -132,34 +133,51 @@ func (p *Program) asked(r *request) Verdict {
 func effects(w coraza.WAF, r *request) string {
 	tx := w.NewTransaction()
 	defer func() { _ = tx.Close() }()
-	tx.ProcessConnection(r.Source, 0, "", 0)
-	tx.ProcessURI(r.Target, r.Method, r.Proto)
-	for _, f := range r.Fields {
-		tx.AddRequestHeader(f.Name, f.Value)
-	}
-	stopped := tx.ProcessRequestHeaders()
+	stopped := begun(tx, r)
 	if stopped == nil && r.body != "" {
 		stopped, _, _ = tx.WriteRequestBody([]byte(r.body))
 	}
 	if stopped == nil {
 		stopped, _ = tx.ProcessRequestBody()
 	}
+	return told(tx, stopped, "inbound", logged)
+}
+
+// begun has the engine look at the head of a request.
+func begun(tx types.Transaction, r *request) *types.Interruption {
+	tx.ProcessConnection(r.Source, 0, "", 0)
+	tx.ProcessURI(r.Target, r.Method, r.Proto)
+	for _, f := range r.Fields {
+		tx.AddRequestHeader(f.Name, f.Value)
+	}
+	return tx.ProcessRequestHeaders()
+}
+
+// told is what the engine made of what goes inbound or outbound: what stopped it,
+// the scores, and the rules that matched and count; empty for nothing.
+func told(tx types.Transaction, stopped *types.Interruption, direction string, counts func(types.MatchedRule) bool) string {
 	var all []string
 	if stopped != nil {
 		all = append(all, fmt.Sprintf("stopped by %d with %d", stopped.RuleID, stopped.Status))
 	}
 	state := tx.(plugintypes.TransactionState).Variables().TX()
-	for _, name := range []string{"blocking_inbound_anomaly_score", "detection_inbound_anomaly_score", "inbound_anomaly_score_pl1", "inbound_anomaly_score_pl2", "inbound_anomaly_score_pl3", "inbound_anomaly_score_pl4"} {
+	for _, name := range []string{"blocking_%s_anomaly_score", "detection_%s_anomaly_score", "%s_anomaly_score_pl1", "%s_anomaly_score_pl2", "%s_anomaly_score_pl3", "%s_anomaly_score_pl4"} {
+		name = fmt.Sprintf(name, direction)
 		if v := state.Get(name); len(v) > 0 && v[0] != "0" && v[0] != "" {
 			all = append(all, name+" "+v[0])
 		}
 	}
 	for _, m := range tx.MatchedRules() {
-		if l, ok := m.(interface{ Log() bool }); !ok || l.Log() {
+		if counts(m) {
 			all = append(all, fmt.Sprintf("rule %d", m.Rule().ID()))
 		}
 	}
 	return strings.Join(all, ", ")
+}
+
+func logged(m types.MatchedRule) bool {
+	l, ok := m.(interface{ Log() bool })
+	return !ok || l.Log()
 }
 
 // usual is a browser's header.

@@ -51,7 +51,7 @@ func (c *compiler) findFlows() {
 	c.flows = flows{noted: map[notedBy]bool{}, counters: map[string]bool{}}
 	var names []reader // macros in the names that are noted under
 	for _, r := range c.policy.Rules {
-		if r.Marker != "" || r.Phase > 2 || !notes(r) {
+		if r.Marker != "" || r.Phase > lastOfRequest || !notes(r) {
 			continue
 		}
 		for n, a := range assignments(r) {
@@ -98,7 +98,7 @@ func (r *reader) reads(key string) bool {
 // notes tells whether a rule can be the first of a chain: one condition on values
 // of the request.
 func notes(r *seclang.Rule) bool {
-	if r.Operator == nil || r.Chain != nil || logs(r) || len(r.Targets) == 0 {
+	if r.Operator == nil || r.Chain != nil || r.Logs() || len(r.Targets) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(r.Targets, func(t seclang.Target) bool { return sources[t.Variable] == nil || t.Count })
@@ -174,7 +174,7 @@ func chainOf(first *seclang.Rule, a assignment, second *seclang.Rule) *seclang.R
 		return action.Name != "capture" && action.Name != "multimatch"
 	})
 	link.Actions = append(link.Actions, seclang.Action{Name: "setvar", Value: "tx." + a.key.prefix() + "=" + a.value.source()})
-	if logs(second) {
+	if second.Logs() {
 		link.Actions = append(link.Actions, seclang.Action{Name: "log"})
 	}
 	return &link

@@ -1,44 +1,12 @@
 package proof
 
 import (
+	"slices"
+	"strings"
+
 	"portcullis/gateway/internal/waf/collect"
-	"portcullis/gateway/internal/waf/match"
 	"portcullis/gateway/internal/waf/seclang"
-	"portcullis/gateway/internal/waf/transform"
 )
-
-// set has a bit for each link that looks at values.
-type set [mostLinks / 64]uint64
-
-const mostLinks = 512
-
-func (s *set) has(bit int) bool { return s[bit/64]>>(bit%64)&1 == 1 }
-func (s *set) add(bit int)      { s[bit/64] |= 1 << (bit % 64) }
-
-// rule has an effect when all its links are met.
-type rule struct {
-	id    int
-	phase int
-	links []*link
-	// wanted are the links that values have to meet, one bit each.
-	wanted uint32
-	// counts and contexts are decided when all values are known.
-	counts, contexts []*link
-	// immediate says that the rule can be decided for each value that meets its
-	// first link by itself: one context link reads what that value left behind,
-	// and nothing else.
-	immediate bool
-	// waits says that it depends on what only the body can bring.
-	waits  bool
-	exempt []*exemption
-	number int // among the rules of the program
-	// head is the first link of the chain, nil when it is not known when it is met.
-	// upsets says that the rule, when it has an effect, may change what has been
-	// taken for granted about others.
-	head   *link
-	upsets bool
-	asked  bool // the engine always is, about it
-}
 
 // link is one condition of a rule.
 type link struct {
@@ -91,43 +59,167 @@ func (l *link) picks(v collect.Variable) bool {
 	return true
 }
 
-// node is a step in the tree of all chains of transformations.
-type node struct {
-	id     int
-	parent *node
-	step   *transform.Transformation // nil at the root
-	// trigger is a mask of which every value has a bit that the step changes.
-	trigger match.Mask
-	// always says that a step up to here changes every value.
-	always   bool
-	children []*node
-}
-
-// steps are the transformations from the root.
-func (n *node) steps() []*transform.Transformation {
-	if n.step == nil {
-		return nil
+// link compiles one link; nil when it has to be taken for met. behind says that
+// links before the rule's first are constants.
+func (c *compiler) link(r, text *seclang.Rule, before []*seclang.Rule, behind bool) (*link, error) {
+	l := &link{node: c.root}
+	var err error
+	if text.Operator == nil {
+		return nil, nil // a SecAction
 	}
-	return append(n.parent.steps(), n.step)
+	if l.selections, err = selections(text.Targets); err != nil {
+		return nil, err
+	}
+	if why := c.choose(l, len(before) == 0, behind); why != "" {
+		c.refuse(r, why, "that condition counts as met")
+		return nil, nil
+	}
+	if len(l.selections) == 0 {
+		l.condition = &condition{operator: func(string, string) bool { return false }}
+		l.selections = []selection{{name: "ARGS", key: "\x00 nothing"}}
+		return l, nil
+	}
+	then := "requests with " + variablesOf(text) + " always run the engine"
+	if l.condition, err = c.condition(text); err != nil {
+		c.refuse(r, err.Error(), then)
+		l.condition = always()
+		return l, nil
+	}
+	l.argument = l.argument.fold(c.constants, ownKeys(before))
+	if l.kind() == looksAtValues && slices.ContainsFunc(l.argument, func(p piece) bool { return p.variable == "TX" || strings.HasPrefix(p.variable, "MATCHED") }) {
+		l.condition = always() // for what values an earlier link left behind, it may be met
+		return l, nil
+	}
+	l.compares()
+	chain := text.Transformations
+	if last := len(chain) - 1; last >= 0 && strings.EqualFold(chain[last], "lowercase") && !text.Has("multimatch") && l.foldsCase() {
+		l.lower, chain = true, chain[:last]
+	}
+	n := c.root
+	for _, name := range chain {
+		if n = c.child(n, name); n == nil {
+			c.refuse(r, "transformation t:"+name, then)
+			l.condition = always()
+			return l, nil
+		}
+	}
+	l.node = n
+	l.every = text.Has("multimatch")
+	l.weight = weightOf(l, text)
+	l.captures = text.Has("capture")
+	for n := range l.selections {
+		if s := &l.selections[n]; s.name == "TX" {
+			for key, value := range c.constants {
+				if !isCapture(s.key) && s.covers(key, key) {
+					l.constants = append(l.constants, value)
+				}
+			}
+		}
+	}
+	l.assigns = assignments(text)
+	for n := range l.assigns {
+		a := &l.assigns[n]
+		own := ownKeys(append(slices.Clone(before), text))
+		a.key, a.value = a.key.fold(c.constants, own), a.value.fold(c.constants, own)
+	}
+	return l, nil
 }
 
-// reader is a rule's way to read variables of the transaction.
-type reader struct {
-	rule *seclang.Rule
-	selection
+// compares finds the literal that a value must have to be equal to, or to hold,
+// the argument.
+func (l *link) compares() {
+	text, plain := l.argument.plain()
+	if !plain || l.negated || len(text) < 2 {
+		return
+	}
+	switch l.name {
+	case "contains", "strmatch", "streq", "beginsWith", "endsWith":
+		l.need.Sets = [][]string{{text[:min(len(text), 12)]}}
+	}
 }
 
-// selector chooses how the body is read.
-type selector struct {
-	links     []*link
-	processor string // in upper case
-	force     bool
+func always() *condition { return &condition{operator: func(string, string) bool { return true }} }
+
+// foldsCase tells whether the literals of a condition are found whether a value
+// was lowered or not. Text outside ASCII is lowered in ways of its own.
+func (l *link) foldsCase() bool {
+	if l.negated || len(l.need.Sets) == 0 && l.pattern == nil {
+		return false
+	}
+	for _, set := range l.need.Sets {
+		for _, text := range set {
+			for i := range len(text) {
+				if text[i] >= 0x80 {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
-// exemption is a rule that keeps others from a target, or altogether.
-type exemption struct {
-	links []*link
-	// variable is what they are kept from; Variables for everything.
-	variable collect.Variable
-	number   int
+// choose keeps of a link's selections those that can hold something, and says
+// what is not understood.
+func (c *compiler) choose(l *link, first, behind bool) (why string) {
+	var kept []selection
+	counted, plain, back := 0, 0, 0
+	for _, s := range l.selections {
+		if _, fixed := c.constant(&s, nil); fixed && s.name != "TX" {
+			if slices.Contains(emptyVariables, s.name) && !s.count {
+				continue
+			}
+			return "the constant " + s.name + " beside other variables"
+		}
+		switch {
+		case s.name == "TX" && s.key == "" && s.expression == nil:
+			return "all of TX"
+		case s.name == "TX" || s.name == "MATCHED_VAR" || s.name == "MATCHED_VARS":
+			if first || behind || s.count {
+				return "variable " + s.name + " as an earlier rule left it"
+			}
+			back++
+		case sources[s.name] == nil, sources[s.name][0].OfAnswer() != c.ofAnswer:
+			return "variable " + s.name
+		case s.count:
+			counted++
+		default:
+			if slices.ContainsFunc(s.except, func(e selection) bool { return e.key == "" && e.expression == nil }) {
+				continue // all of it is left out
+			}
+			plain++
+		}
+		kept = append(kept, s)
+	}
+	if counted > 0 && plain+back > 0 {
+		return "a number beside values"
+	}
+	l.selections = kept
+	return ""
+}
+
+// kind says when a link is decided.
+type kind int
+
+const (
+	looksAtValues kind = iota // for each value by itself
+	counts                    // when all values are known
+	looksBack                 // by what earlier links of the rule left behind
+)
+
+func (l *link) kind() kind {
+	for n := range l.selections {
+		s := &l.selections[n]
+		switch {
+		case s.count:
+			return counts
+		case s.name == "TX" || s.name == "MATCHED_VAR" || s.name == "MATCHED_VARS":
+			return looksBack
+		}
+	}
+	return looksAtValues
+}
+
+// waits tells whether a link depends on what only the body can bring.
+func (l *link) waits() bool {
+	return slices.ContainsFunc(l.selections, func(s selection) bool { return sources[s.name] != nil && s.name != "REQUEST_HEADERS" })
 }

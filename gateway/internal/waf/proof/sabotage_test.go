@@ -46,14 +46,13 @@ func TestEachSabotageIsCaught(t *testing.T) {
 			f(of)
 		}
 	}
-	type undo = func()
-	for name, sabotage := range map[string]func() undo{
-		"values are not transformed": func() undo {
+	eachIsCaught(t, caught, map[string]func() (undo func()){
+		"values are not transformed": func() func() {
 			was := map[*plan]match.Mask{}
 			everyPlan(func(of *plan) { was[of], of.trigger = of.trigger, 0 })
 			return func() { everyPlan(func(of *plan) { of.trigger = was[of] }) }
 		},
-		"a step of a chain is left out": func() undo {
+		"a step of a chain is left out": func() func() {
 			var was []match.Mask
 			for _, n := range p.nodes {
 				was = append(was, n.trigger)
@@ -67,27 +66,27 @@ func TestEachSabotageIsCaught(t *testing.T) {
 				}
 			}
 		},
-		"chains that decode are left out": func() undo {
+		"chains that decode are left out": func() func() {
 			was := map[*plan][]chain{}
 			everyPlan(func(of *plan) { was[of], of.rewriting = of.rewriting, nil })
 			return func() { everyPlan(func(of *plan) { of.rewriting = was[of] }) }
 		},
-		"names are not looked at": func() undo {
+		"names are not looked at": func() func() {
 			was := p.plans[collect.ArgsGetNames]
 			p.plans[collect.ArgsGetNames] = &plan{}
 			return func() { p.plans[collect.ArgsGetNames] = was }
 		},
-		"one header field is not looked at": func() undo {
+		"one header field is not looked at": func() func() {
 			was := p.fields["user-agent"]
 			p.fields["user-agent"] = &plan{}
 			return func() { p.fields["user-agent"] = was }
 		},
-		"patterns without a literal never match": func() undo {
+		"patterns without a literal never match": func() func() {
 			was := p.union
 			p.union, _ = match.NewDFA(`[^\x00-\x{10FFFF}]`, match.NewBudget(1<<20))
 			return func() { p.union = was }
 		},
-		"literals are found in lower case only": func() undo {
+		"literals are found in lower case only": func() func() {
 			was := p.automaton
 			needs := make([]match.Need, len(p.links))
 			for n, l := range p.links {
@@ -99,7 +98,7 @@ func TestEachSabotageIsCaught(t *testing.T) {
 			p.automaton, _ = match.NewAutomaton(needs)
 			return func() { p.automaton = was }
 		},
-		"a mask asks for too much": func() undo {
+		"a mask asks for too much": func() func() {
 			was := make([]match.Need, len(p.links))
 			for n, l := range p.links {
 				was[n] = l.need
@@ -113,7 +112,7 @@ func TestEachSabotageIsCaught(t *testing.T) {
 				}
 			}
 		},
-		"negated conditions are never met": func() undo {
+		"negated conditions are never met": func() func() {
 			was := map[*link]operator{}
 			for _, l := range p.links {
 				if l.negated {
@@ -126,7 +125,7 @@ func TestEachSabotageIsCaught(t *testing.T) {
 				}
 			}
 		},
-		"chains wait for a link that is not there": func() undo {
+		"chains wait for a link that is not there": func() func() {
 			for _, r := range p.rules {
 				r.wanted |= 1 << 31
 			}
@@ -136,7 +135,7 @@ func TestEachSabotageIsCaught(t *testing.T) {
 				}
 			}
 		},
-		"what values leave behind is forgotten": func() undo {
+		"what values leave behind is forgotten": func() func() {
 			var were []*rule
 			var contexts [][]*link
 			for _, r := range p.rules {
@@ -151,32 +150,32 @@ func TestEachSabotageIsCaught(t *testing.T) {
 				}
 			}
 		},
-		"numbers are not counted": func() undo {
+		"numbers are not counted": func() func() {
 			was := p.totals
 			p.totals = nil
 			return func() { p.totals = was }
 		},
-		"names of files are not looked at": func() undo {
+		"names of files are not looked at": func() func() {
 			was := p.plans[collect.Files]
 			p.plans[collect.Files] = &plan{}
 			return func() { p.plans[collect.Files] = was }
 		},
-		"headers of parts are not looked at": func() undo {
+		"headers of parts are not looked at": func() func() {
 			was := p.plans[collect.MultipartPartHeaders]
 			p.plans[collect.MultipartPartHeaders] = &plan{counted: was.counted}
 			return func() { p.plans[collect.MultipartPartHeaders] = was }
 		},
-		"members are counted, but none of a form": func() undo {
+		"members are counted, but none of a form": func() func() {
 			was := p.plans[collect.MultipartPartHeaders].counted
 			p.plans[collect.MultipartPartHeaders].counted = nil
 			return func() { p.plans[collect.MultipartPartHeaders].counted = was }
 		},
-		"texts and attributes of XML are not looked at": func() undo {
+		"texts and attributes of XML are not looked at": func() func() {
 			was := p.plans[collect.XML]
 			p.plans[collect.XML] = &plan{}
 			return func() { p.plans[collect.XML] = was }
 		},
-		"exemptions hold for every request": func() undo {
+		"exemptions hold for every request": func() func() {
 			for _, x := range p.exempting {
 				for _, l := range x.links {
 					l.negated = !l.negated
@@ -199,7 +198,14 @@ func TestEachSabotageIsCaught(t *testing.T) {
 				}
 			}
 		},
-	} {
+	})
+}
+
+// eachIsCaught wants each sabotage to be caught by a request, which caught names,
+// and none once all are undone.
+func eachIsCaught(t *testing.T, caught func() (by string), sabotages map[string]func() (undo func())) {
+	t.Helper()
+	for name, sabotage := range sabotages {
 		t.Run(name, func(t *testing.T) {
 			restore := sabotage()
 			by := caught()

@@ -103,6 +103,20 @@ func (r *Rule) Value(action string) (string, bool) {
 	return "", false
 }
 
+// Logs tells whether the engine logs the rule when it matches: the last word
+// about logging counts.
+func (r *Rule) Logs() (log bool) {
+	for _, a := range r.Actions {
+		switch a.Name {
+		case "log":
+			log = true
+		case "nolog":
+			log = false
+		}
+	}
+	return log
+}
+
 // Links returns the rule and the links of its chain.
 func (r *Rule) Links() []*Rule {
 	var links []*Rule

@@ -67,7 +67,7 @@ func SignsOf(s string) Signs {
 	if seen&Space != 0 {
 		seen |= gaps(s)
 	}
-	return seen | components(s, seen)
+	return seen | components(s)
 }
 
 func edge(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
@@ -81,9 +81,8 @@ func gaps(s string) Signs {
 	return 0
 }
 
-// components looks for what path transformations would touch. A value without
-// a dot, a space or a doubled slash has nothing of it.
-func components(s string, seen Signs) Signs {
+// components looks for what path transformations would touch.
+func components(s string) Signs {
 	var found Signs
 	start := true // of a component
 	for i := 0; i < len(s); i++ {
