@@ -25,13 +25,13 @@ func (w *Walker) XML(body string, to Sink) error {
 			return xmlFault("begins with an instruction that is not a plain XML declaration of version 1.0 and encoding UTF-8")
 		}
 	}
-	elements, texts := 0, 0 // texts since the last tag
+	elements := 0
 	for {
 		text, found := w.until("<")
 		if len(w.open) == 0 && strings.Trim(text, blanks) != "" {
 			return xmlFault("has text outside its root element")
 		}
-		if err := w.characters(text, &texts); err != nil {
+		if err := w.characters(text); err != nil {
 			return err
 		}
 		if !found {
@@ -48,7 +48,7 @@ func (w *Walker) XML(body string, to Sink) error {
 			if !closed || len(w.open) == 0 {
 				return xmlFault("has a CDATA section that is malformed")
 			}
-			if err := w.piece(w.lines(text), &texts); err != nil {
+			if err := w.piece(w.lines(text)); err != nil {
 				return err
 			}
 		case w.takes("!"):
@@ -56,12 +56,10 @@ func (w *Walker) XML(body string, to Sink) error {
 		case w.takes("?"):
 			return xmlFault("has a processing instruction")
 		case w.takes("/"):
-			texts = 0
 			if err := w.closing(); err != nil {
 				return err
 			}
 		default:
-			texts = 0
 			if elements++; elements > elementsPerArgument*w.bounds.Args || len(w.open) == 0 && elements > 1 {
 				return xmlFault("has more than one root element, or too many elements")
 			}
@@ -136,7 +134,7 @@ func (w *Walker) spaces() bool {
 }
 
 // characters are those between tags.
-func (w *Walker) characters(text string, texts *int) error {
+func (w *Walker) characters(text string) error {
 	if strings.Trim(text, blanks) == "" {
 		return nil
 	}
@@ -147,20 +145,23 @@ func (w *Walker) characters(text string, texts *int) error {
 	if !ok {
 		return xmlFault("has a reference to an entity other than lt, gt, amp, quot, apos and characters by number")
 	}
-	return w.piece(decoded, texts)
+	return w.piece(decoded)
 }
 
-// piece tells of a text. Two without a tag between them are one for whoever asks
-// for the text of the element, but two values for the rules:
-// SEL<!-- -->ECT.
-func (w *Walker) piece(text string, texts *int) error {
+// piece tells of a text. Two in one element are one for whoever asks for its
+// text, but two values for the rules: SEL<!-- -->ECT, and SEL<b/>ECT for
+// encoding/xml and SimpleXML, which pass over what they do not know.
+func (w *Walker) piece(text string) error {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return nil
 	}
-	if *texts++; *texts > 1 {
-		return xmlFault("has a text that a comment or a CDATA section cuts")
+	// Text outside the root has been refused.
+	of := &w.open[len(w.open)-1]
+	if of.text {
+		return xmlFault("has a text that another element, a comment or a CDATA section cuts")
 	}
+	of.text = true
 	return w.node(XMLText, text)
 }
 
@@ -196,6 +197,12 @@ func (w *Walker) opening() error {
 
 const malformedTag = "has a tag that is malformed, or a name with characters outside ASCII"
 
+// element is one that is open.
+type element struct {
+	name string
+	text bool // it has had one
+}
+
 // opened notes an element that is not empty. Those that are empty in HTML the
 // engine closes at once; of one with content it cannot read the end.
 func (w *Walker) opened(name string) error {
@@ -208,7 +215,7 @@ func (w *Walker) opened(name string) error {
 			return xmlFault("has content in an element named " + empty + ", which the inspection takes for one of HTML that is empty")
 		}
 	}
-	w.open = append(w.open, name)
+	w.open = append(w.open, element{name: name})
 	return nil
 }
 
@@ -235,21 +242,25 @@ func (w *Walker) attribute() error {
 	switch {
 	case !ok:
 		return xmlFault("has a reference to an entity other than lt, gt, amp, quot, apos and characters by number")
-	case value == xinclude:
+	case value == xinclude, value == xincludeOld:
 		return xmlFault("asks for inclusion (XInclude) of other documents")
 	}
 	return w.node(XMLAttributes, value)
 }
 
-// xinclude is the name space of elements that stand for other documents.
-const xinclude = "http://www.w3.org/2001/XInclude"
+// The name spaces of elements that stand for other documents. The old one was
+// that of a draft only, but libxml2 still heeds it.
+const (
+	xinclude    = "http://www.w3.org/2001/XInclude"
+	xincludeOld = "http://www.w3.org/2003/XInclude"
+)
 
 // closing reads a tag that closes an element.
 func (w *Walker) closing() error {
 	name, ok := w.xmlName()
 	w.spaces()
 	last := len(w.open) - 1
-	if !ok || !w.takes(">") || last < 0 || w.open[last] != name {
+	if !ok || !w.takes(">") || last < 0 || w.open[last].name != name {
 		return xmlFault("has a tag that closes no element, or the wrong one")
 	}
 	w.open = w.open[:last]
