@@ -33,6 +33,8 @@ type condition struct {
 	sure bool
 	// pattern is the argument of an @rx.
 	pattern *match.Pattern
+	// untangles says that the operator may take much longer than a value is long.
+	untangles bool
 }
 
 // comparing are the operators on a text that may hold macros.
@@ -106,6 +108,7 @@ func (c *compiler) condition(link *seclang.Rule) (*condition, error) {
 		d.need.Masks = []match.Mask{match.MaskOfByte('%')}
 	case "detectSQLi":
 		of(isSQLi)
+		d.untangles = true
 	case "detectXSS":
 		of(libinjection.IsXSS)
 		d.need.Masks = []match.Mask{match.MaskOfByte('<') | match.MaskOfByte('=')}
