@@ -3,6 +3,7 @@ package waf
 import (
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/services/problem"
@@ -72,6 +73,10 @@ func (p Profile) boundedBody(tx *pipeline.Transaction, body []byte) (format, err
 			return formatNone, p.tooMany()
 		case !ok || !json.Valid(body):
 			return formatNone, refused(problem.BadRequest, "The body is not valid JSON.")
+		case !utf8.Valid(body):
+			// RFC 8259, section 8.1. Jackson reads C0 A7, a quote in two bytes, as a
+			// quote; the rules do not.
+			return formatNone, refused(problem.BadRequest, "The JSON body is not UTF-8.")
 		}
 		args += size.args
 	case formatMultipart, formatXML:

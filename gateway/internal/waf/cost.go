@@ -7,6 +7,7 @@ import (
 
 	"portcullis/gateway/internal/pipeline"
 	"portcullis/gateway/internal/waf/collect"
+	"portcullis/gateway/internal/waf/proof"
 	"portcullis/gateway/internal/waf/transform"
 	"portcullis/services/problem"
 )
@@ -99,6 +100,7 @@ func (p *Profile) wholeCost(s *subject) time.Duration {
 			cost += time.Duration(pieces(f.Value, ';', MaxArgs))*costOfArgument + time.Duration(len(f.Value))*(costOfByte-costOfHeadByte)
 		}
 	}
+	cost += p.tangled(s)
 	path, query, _ := strings.Cut(s.Target, "?")
 	args, read := pieces(query, '&', MaxArgs), len(query)+len(s.body)
 	switch s.format {
@@ -113,6 +115,42 @@ func (p *Profile) wholeCost(s *subject) time.Duration {
 	}
 	cost += time.Duration(len(path))*costOfHeadByte + time.Duration(read)*costOfByte + time.Duration(args)*costOfArgument
 	return cost * costAtParanoia[p.DetectionParanoia] / 100
+}
+
+// tangled is what the quotes of the values take; see proof.Tangled. What the walker
+// does not read to its end has been refused, or is counted as far as it goes.
+func (p *Profile) tangled(s *subject) time.Duration {
+	var all tangles
+	w := collect.New(new(transform.Arena), collect.Bounds{Args: p.Args, Depth: p.Depth})
+	_ = w.Head(&s.Head, &all)
+	switch s.format {
+	case formatForm:
+		_ = w.Form(s.text(), &all)
+	case formatJSON:
+		_ = w.JSON(s.text(), &all)
+	case formatXML:
+		_ = w.XML(s.text(), &all)
+	case formatMultipart:
+		for n := range s.Fields {
+			if s.Fields[n].Name == "Content-Type" {
+				_ = w.Multipart(s.text(), s.Fields[n].Value, &all)
+			}
+		}
+	}
+	return time.Duration(all)
+}
+
+// tangles adds up what the quotes of values take.
+type tangles time.Duration
+
+// Value implements collect.Sink. The rules of the Core Rule Set ask @detectSQLi
+// about no other variables.
+func (t *tangles) Value(v collect.Variable, _, value string) bool {
+	switch v {
+	case collect.ArgsGet, collect.ArgsPost, collect.ArgsGetNames, collect.ArgsPostNames, collect.Cookies, collect.CookiesNames, collect.Headers, collect.Filename, collect.Basename, collect.XML:
+		*t += tangles(proof.Tangled(value))
+	}
+	return true
 }
 
 // held is what rules read of a form's parts or of a document; they do not look

@@ -1,6 +1,9 @@
 package waf
 
 import (
+	"math/rand/v2"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +53,44 @@ func TestTheDearestRequestsAreRefusedBeforeAnyRuleIsAsked(t *testing.T) {
 	}
 	if asked < 10 {
 		t.Errorf("only %d of the others are shown to the rules: the bound is too low to be of use", asked)
+	}
+}
+
+// Quotes that are doubled or escaped take @detectSQLi time that grows with the
+// square of their number: two seconds for one of these, in the proof alone.
+func TestQuotesThatTakeSecondsAreRefusedUnread(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	tangle := func(pieces ...string) string {
+		var b strings.Builder
+		for b.Len() < 60_000 {
+			b.WriteString(pieces[random.IntN(len(pieces))])
+		}
+		return b.String()
+	}
+	i := costing(t, defaultCost, OverReject)
+	for name, note := range map[string]string{
+		"single":  tangle("''", "a"),
+		"double":  tangle(`\"`, "/"),
+		"escaped": "'" + tangle(`\\'`, "a"),
+	} {
+		tx := request("POST", "/v1/notes", jsonMedia, `{"note":"`+note+`"}`)
+		if d := through(i, NewGate(0), tx); d.Kind != pipeline.Deny || d.Rule != "waf:plain:cost" {
+			t.Errorf("%s: %v by %q", name, d.Kind, d.Rule)
+		}
+		// Behind an attack that has been found, they cost the engine as much.
+		tx = request("POST", "/v1/notes", jsonMedia, `{"a":"1' or '1'='1","note":"`+note[:20_001]+`"}`)
+		if d := through(i, NewGate(0), tx); d.Kind != pipeline.Deny || d.Rule != "waf:plain:cost" {
+			t.Errorf("%s behind an attack: %v by %q", name, d.Kind, d.Rule)
+		}
+		s := i.subject(request("POST", "/v1/notes", formMedia, ""), []byte("note="+url.QueryEscape(note)), formatForm)
+		if cost := i.profile.wholeCost(s); cost < MaxCost {
+			t.Errorf("%s: without a proof estimated to take %v", name, cost)
+		}
+	}
+	text := strings.Repeat(`it''s "quoted" text of an ordinary kind, "" and so on. `, 10)
+	tx := request("POST", "/v1/notes", jsonMedia, `{"note":`+strconv.Quote(text)+`}`)
+	if d := through(i, NewGate(0), tx); d.Kind == pipeline.Deny {
+		t.Errorf("an ordinary text is refused by %q", d.Rule)
 	}
 }
 

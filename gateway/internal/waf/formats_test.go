@@ -77,4 +77,15 @@ func TestOrdinaryBodiesOfEveryFormatPassAndAreProved(t *testing.T) {
 	}
 }
 
+// TestJSONThatIsNotUTF8IsRefused: some decoders make a quote of two bytes.
+func TestJSONThatIsNotUTF8IsRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"1\xc0\xa7 OR \xc0\xa71\xc0\xa7=\xc0\xa71", "1\xe0\x80\xa7", "\xff", "\xed\xa0\x80"} {
+		code, detail, _ := decided(t, jsonMedia, `{"note": "`+text+`"}`)
+		if code != problem.BadRequest || !strings.Contains(detail, "UTF-8") {
+			t.Errorf("%q: %s %q", text, code, detail)
+		}
+	}
+}
+
 func discarded() *slog.Logger { return slog.New(slog.DiscardHandler) }

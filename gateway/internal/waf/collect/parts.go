@@ -128,6 +128,9 @@ func (t *part) field(name, value string) error {
 		if !strings.EqualFold(value, "7bit") && !strings.EqualFold(value, "8bit") && !strings.EqualFold(value, "binary") {
 			return multipartFault("has a part that is encoded for transfer")
 		}
+	case strings.EqualFold(name, "Content-Encoding"):
+		// aiohttp unpacks it.
+		return multipartFault("has a part that is compressed, or says so")
 	case strings.EqualFold(name, "Content-Type"):
 		return partType(strings.ToLower(value))
 	}

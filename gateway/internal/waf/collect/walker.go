@@ -48,9 +48,9 @@ type Walker struct {
 	at     int    // how far it has been read
 	budget int    // how many bytes of names and values are left for it
 	leaves int
-	counts int      // arrays
-	part   part     // of the multipart form
-	open   []string // elements of the XML document, from its root
+	counts int       // arrays
+	part   part      // of the multipart form
+	open   []element // elements of the XML document, from its root
 }
 
 // New returns a walker that keeps decoded values in arena, nil for one of its

@@ -24,13 +24,13 @@ func (w *Walker) XML(body string, to Sink) error {
 			return xmlFault("begins with an instruction that is not a plain XML declaration of version 1.0 and encoding UTF-8")
 		}
 	}
-	elements, texts := 0, 0 // texts since the last tag
+	elements := 0
 	for {
 		text, found := w.until("<")
 		if len(w.open) == 0 && strings.Trim(text, blanks) != "" {
 			return xmlFault("has text outside its root element")
 		}
-		if err := w.characters(text, &texts); err != nil {
+		if err := w.characters(text); err != nil {
 			return err
 		}
 		if !found {
@@ -47,7 +47,7 @@ func (w *Walker) XML(body string, to Sink) error {
 			if !closed || len(w.open) == 0 {
 				return xmlFault("has a CDATA section that is malformed")
 			}
-			if err := w.piece(w.lines(text), &texts); err != nil {
+			if err := w.piece(w.lines(text)); err != nil {
 				return err
 			}
 		case w.takes("!"):
@@ -55,12 +55,10 @@ func (w *Walker) XML(body string, to Sink) error {
 		case w.takes("?"):
 			return xmlFault("has a processing instruction")
 		case w.takes("/"):
-			texts = 0
 			if err := w.closing(); err != nil {
 				return err
 			}
 		default:
-			texts = 0
 			if elements++; elements > elementsPerArgument*w.bounds.Args || len(w.open) == 0 && elements > 1 {
 				return xmlFault("has more than one root element, or too many elements")
 			}
@@ -135,7 +133,7 @@ func (w *Walker) spaces() bool {
 }
 
 // characters are those between tags.
-func (w *Walker) characters(text string, texts *int) error {
+func (w *Walker) characters(text string) error {
 	if strings.Trim(text, blanks) == "" {
 		return nil
 	}
@@ -146,20 +144,23 @@ func (w *Walker) characters(text string, texts *int) error {
 	if !ok {
 		return xmlFault("has a reference to an entity other than lt, gt, amp, quot, apos and characters by number")
 	}
-	return w.piece(decoded, texts)
+	return w.piece(decoded)
 }
 
-// piece tells of a text. Two without a tag between them are one for whoever asks
-// for the text of the element, but two values for the rules:
-// SEL<!-- -->ECT.
-func (w *Walker) piece(text string, texts *int) error {
+// piece tells of a text. Two in one element are one for whoever asks for its
+// text, but two values for the rules: SEL<!-- -->ECT, and SEL<b/>ECT for
+// encoding/xml and SimpleXML, which pass over what they do not know.
+func (w *Walker) piece(text string) error {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return nil
 	}
-	if *texts++; *texts > 1 {
-		return xmlFault("has a text that a comment or a CDATA section cuts")
+	// Text outside the root has been refused.
+	of := &w.open[len(w.open)-1]
+	if of.text {
+		return xmlFault("has a text that another element, a comment or a CDATA section cuts")
 	}
+	of.text = true
 	return w.node(XMLText, text)
 }
 

@@ -29,6 +29,12 @@ func (w *Walker) opening() error {
 
 const malformedTag = "has a tag that is malformed, or a name with characters outside ASCII"
 
+// element is one that is open.
+type element struct {
+	name string
+	text bool // it has had one
+}
+
 // opened notes an element that is not empty. Those that are empty in HTML the
 // engine closes at once; of one with content it cannot read the end.
 func (w *Walker) opened(name string) error {
@@ -41,7 +47,7 @@ func (w *Walker) opened(name string) error {
 			return xmlFault("has content in an element named " + empty + ", which the inspection takes for one of HTML that is empty")
 		}
 	}
-	w.open = append(w.open, name)
+	w.open = append(w.open, element{name: name})
 	return nil
 }
 
@@ -68,21 +74,25 @@ func (w *Walker) attribute() error {
 	switch {
 	case !ok:
 		return xmlFault("has a reference to an entity other than lt, gt, amp, quot, apos and characters by number")
-	case value == xinclude:
+	case value == xinclude, value == xincludeOld:
 		return xmlFault("asks for inclusion (XInclude) of other documents")
 	}
 	return w.node(XMLAttributes, value)
 }
 
-// xinclude is the name space of elements that stand for other documents.
-const xinclude = "http://www.w3.org/2001/XInclude"
+// The name spaces of elements that stand for other documents. The old one was
+// that of a draft only, but libxml2 still heeds it.
+const (
+	xinclude    = "http://www.w3.org/2001/XInclude"
+	xincludeOld = "http://www.w3.org/2003/XInclude"
+)
 
 // closing reads a tag that closes an element.
 func (w *Walker) closing() error {
 	name, ok := w.xmlName()
 	w.spaces()
 	last := len(w.open) - 1
-	if !ok || !w.takes(">") || last < 0 || w.open[last] != name {
+	if !ok || !w.takes(">") || last < 0 || w.open[last].name != name {
 		return xmlFault("has a tag that closes no element, or the wrong one")
 	}
 	w.open = w.open[:last]

@@ -32,6 +32,7 @@ type DFA struct {
 	table   atomic.Pointer[[]uint32]
 	lazy    bool
 	weight  float64 // see Pattern.Weight
+	lasting bool
 
 	mu      sync.Mutex
 	builder builder
@@ -52,7 +53,7 @@ func newDFA(expression string, tree *syntax.Regexp, budget *Budget) (*DFA, error
 	if err != nil {
 		return nil, fmt.Errorf("compiling %q: %w", expression, err)
 	}
-	d := &DFA{weight: weightOf(prog), regexp: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
+	d := &DFA{weight: weightOf(prog), lasting: lasting(prog), regexp: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
 	if d.classes, d.lazy = classesOf(prog); !d.lazy {
 		return d, nil
 	}

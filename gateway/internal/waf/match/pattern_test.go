@@ -153,3 +153,21 @@ func FuzzDFA(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatRegexpGoesOnToReadIsNotTakenForUnread: behind its first match .* keeps
+// a thread alive to the end of the value.
+func TestWhatRegexpGoesOnToReadIsNotTakenForUnread(t *testing.T) {
+	t.Parallel()
+	value := "attack" + strings.Repeat(" and so on", 100)
+	for expression, want := range map[string]int{
+		"att[a-z]": 1002, "atta.*": 501, `att\Wx|attac[^;]*`: 500, "nothing": 0,
+	} {
+		p, err := NewPattern(expression, NewBudget(1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Unread(value); got < want-1 || got > want+1 {
+			t.Errorf("%q: %d bytes of %d, want %d", expression, got, len(value), want)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package match
 
-import "regexp/syntax"
+import (
+	"regexp/syntax"
+	"unicode"
+)
 
 // What package regexp takes for a byte, in nanoseconds on one core of the
 // reference machine. It follows all threads of a program at once: those that
@@ -26,15 +29,21 @@ func (p *Pattern) Weight() float64 {
 }
 
 // Unread is how much of a value in which the pattern matches need not be read to
-// know that. The engine reads it for little: threads that start anew are over.
+// know that. The engine reads it for little: threads that start anew are over. It
+// counts half for a pattern whose threads go on, as those of .* do: regexp looks
+// for the longest there is.
 func (p *Pattern) Unread(s string) int {
 	if p.bytes != nil {
 		return 0
 	}
-	if end := p.dfa.end(s); end >= 0 {
-		return len(s) - end
+	end := p.dfa.end(s)
+	switch {
+	case end < 0:
+		return 0
+	case p.dfa.lasting:
+		return (len(s) - end) / 2
 	}
-	return 0
+	return len(s) - end
 }
 
 func weightOf(prog *syntax.Prog) float64 {
@@ -42,6 +51,22 @@ func weightOf(prog *syntax.Prog) float64 {
 		return weightOfLiteral
 	}
 	return weightOfByte + weightOfThread*float64(starts(prog)) + min(weightOfInstruction*float64(len(prog.Inst)), mostOfInstructions)
+}
+
+// lasting tells whether a thread of a program may take almost any text.
+func lasting(prog *syntax.Prog) bool {
+	for n := range prog.Inst {
+		switch in := &prog.Inst[n]; in.Op {
+		case syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
+			return true
+		case syntax.InstRune:
+			// What is all but some characters goes up to the last there is.
+			if len(in.Rune) > 1 && in.Rune[len(in.Rune)-1] == unicode.MaxRune {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // starts counts the instructions at which threads wait for the first character.

@@ -35,6 +35,7 @@ type Check struct {
 	keptNow []*rule
 	within  float64  // what asking may cost, in nanoseconds; 0 is no bound
 	spent   float64  // of that, since the first rule was found
+	tangled float64  // what the quotes of values cost, see untangles
 	unread  []int    // what the engine reads for little, by rule, in bytes
 	kept    []uint64 // rules that the engine has to be asked about, by number
 	done    set      // links that need not be looked at any more
@@ -127,7 +128,7 @@ func (k *Check) anew() {
 	clear(k.met)
 	clear(k.kept)
 	clear(k.unread)
-	k.spent = 0
+	k.spent, k.tangled = 0, 0
 	k.done, k.broken, k.upset = set{}, false, k.program.narrowing.off != ""
 	clear(k.counted)
 	k.touched, k.left = k.touched[:0], k.left[:0]

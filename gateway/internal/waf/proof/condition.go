@@ -27,6 +27,8 @@ type condition struct {
 	sure bool
 	// pattern is the argument of an @rx.
 	pattern *match.Pattern
+	// untangles says that the operator may take much longer than a value is long.
+	untangles bool
 }
 
 // condition compiles the operator of a link. The error says what is not
@@ -78,6 +80,7 @@ func (c *compiler) condition(link *seclang.Rule) (*condition, error) {
 		d.need.Masks = []match.Mask{match.MaskOfByte('%')}
 	case "detectSQLi":
 		of(isSQLi)
+		d.untangles = true
 	case "detectXSS":
 		of(libinjection.IsXSS)
 		d.need.Masks = []match.Mask{match.MaskOfByte('<') | match.MaskOfByte('=')}

@@ -56,6 +56,44 @@ func (l *link) unread(value string) int {
 	return l.pattern.Unread(value)
 }
 
+// nsOfTangle is what each doubled or escaped quote takes @detectSQLi, for each
+// byte of the value.
+const nsOfTangle = 3
+
+// Tangled is about how long @detectSQLi takes for the quotes of a value. At each
+// one that is doubled or escaped it searches the whole text again: 60 KB of two
+// quotes and a letter, at random, take two seconds.
+func Tangled(value string) time.Duration {
+	quotes := 0
+	for i := 1; i < len(value); i++ {
+		switch c := value[i]; c {
+		case '\'', '"', '`':
+			if before := value[i-1]; before == c || before == '\\' {
+				quotes++
+				i++ // of four in a row two are doubled
+			}
+		}
+	}
+	return time.Duration(quotes * len(value) * nsOfTangle)
+}
+
+// untangles adds what the quotes of a value cost, the proof and, should it have
+// to be asked, the engine; false ends the walk.
+func (k *Check) untangles(value string) bool {
+	ns := float64(Tangled(value))
+	if ns == 0 {
+		return true
+	}
+	k.tangled += ns
+	k.pure = false // who remembers the value has to know that
+	if k.within == 0 || k.tangled <= k.within {
+		return true
+	}
+	k.unsure("quotes that would take long to inspect")
+	k.verdict.Dear = true
+	return false
+}
+
 // Within ends a check early, as Dear, when the engine would take more than a
 // time for the rules that have to be asked. It is said before Head; 0 is no bound.
 func (k *Check) Within(most time.Duration) { k.within = float64(most) }
@@ -84,15 +122,19 @@ func (k *Check) Cost() time.Duration {
 	for v := range k.loads {
 		ns += nsOfPart*float64(k.loads[v].values) + nsOfByte*float64(k.loads[v].bytes)
 	}
+	tangled := 0.0
 	for _, r := range k.program.rules {
 		if k.keeps(r) || r.asked {
 			for _, l := range r.links {
 				ns += k.costOf(l)
+				if l.untangles {
+					tangled = k.tangled
+				}
 			}
 			ns -= k.saved(r)
 		}
 	}
-	return time.Duration(ns)
+	return time.Duration(ns + tangled)
 }
 
 func (k *Check) costOf(l *link) (ns float64) {

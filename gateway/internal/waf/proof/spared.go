@@ -50,7 +50,8 @@ func (k *Check) finds(r *rule, why string) bool {
 // enough says that no value needs to be compared with a rule any more.
 func (k *Check) enough(r *rule) {
 	for _, l := range r.links {
-		if l.kind() == looksAtValues {
+		// What quotes cost the engine is counted to the end.
+		if l.kind() == looksAtValues && !l.untangles {
 			k.done.add(l.bit)
 		}
 	}

@@ -215,6 +215,14 @@ func (k *Check) candidate(l *link, p *plan, v collect.Variable, name, value stri
 	if l.lower {
 		value = k.program.lowercase.Apply(&k.arena, value)
 	}
+	if l.untangles {
+		if !k.untangles(value) {
+			return false
+		}
+		if !k.verdict.Clean && k.keeps(l.rule) && !l.rule.upsets {
+			return true // nothing more can be found out
+		}
+	}
 	if !l.sure || all {
 		argument, known := k.argument(l)
 		if known && l.operator(value, argument) == l.negated {
