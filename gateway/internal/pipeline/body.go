@@ -64,6 +64,9 @@ func (tx *Transaction) WatchBody(most int64, then func(body []byte, err error)) 
 	}
 }
 
+// AwaitsBody tells whether a body of the request is still to be read.
+func (tx *Transaction) AwaitsBody() bool { return !tx.Buffered && !bodiless(tx.Request) }
+
 func bodiless(r *http.Request) bool {
 	return r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0
 }

@@ -17,32 +17,45 @@ const maxFields = 100
 // much to inspect or whose body could be read in another way than it would be
 // inspected. It returns how the body is to be read.
 func (p Profile) bounded(tx *pipeline.Transaction, body []byte) (format, error) {
+	if err := p.boundedHead(tx); err != nil {
+		return formatNone, err
+	}
+	return p.boundedBody(tx, body)
+}
+
+// boundedHead is bounded for what comes before the body.
+func (p Profile) boundedHead(tx *pipeline.Transaction) error {
 	r := tx.Request
 	fields := 0
 	for _, values := range r.Header {
 		fields += len(values)
 	}
 	if fields > maxFields {
-		return formatNone, refused(problem.HeadersTooLarge, fmt.Sprintf("The request has more than %d header fields.", maxFields))
+		return refused(problem.HeadersTooLarge, fmt.Sprintf("The request has more than %d header fields.", maxFields))
 	}
 	cookies := 0
 	for _, line := range r.Header["Cookie"] {
 		cookies += pieces(line, ';', p.Args)
 	}
 	if cookies > p.Args {
-		return formatNone, refused(problem.HeadersTooLarge, fmt.Sprintf("The request has more than %d cookies.", p.Args))
+		return refused(problem.HeadersTooLarge, fmt.Sprintf("The request has more than %d cookies.", p.Args))
 	}
 	// Trailers come after what was inspected and would pass unseen.
 	if len(r.Trailer) > 0 {
-		return formatNone, refused(problem.BadRequest, "The request has trailer fields, which are not accepted here.")
+		return refused(problem.BadRequest, "The request has trailer fields, which are not accepted here.")
 	}
-	args := len(tx.Query.Params())
-	if args > p.Args {
-		return formatNone, p.tooMany()
+	if len(tx.Query.Params()) > p.Args {
+		return p.tooMany()
 	}
+	return nil
+}
+
+// boundedBody is bounded for the rest.
+func (p Profile) boundedBody(tx *pipeline.Transaction, body []byte) (format, error) {
 	if len(body) == 0 {
 		return formatNone, nil
 	}
+	r, args := tx.Request, len(tx.Query.Params())
 	f, err := p.bodyFormat(r.Header)
 	if err != nil {
 		return formatNone, err

@@ -33,6 +33,8 @@ type Gate struct {
 	// somebody is at it.
 	rechecks   chan recheck
 	rechecking atomic.Bool
+	// begun counts the proofs that wait for a body.
+	begun atomic.Int64
 	// held counts the bytes of answers that wait for their inspection, sessions
 	// the requests that the engine keeps in mind until they are answered.
 	held, sessions atomic.Int64

@@ -85,6 +85,9 @@ func (i *Inspector) run(engine types.Transaction, state plugintypes.TransactionS
 	if stopped := engine.ProcessRequestHeaders(); stopped != nil {
 		return stopped, nil
 	}
+	if s.early {
+		return nil, nil
+	}
 	if len(s.body) > 0 {
 		// Now the rules have chosen how to read the body. Whoever makes them
 		// choose otherwise than a backend would, hides the body from them.

@@ -35,7 +35,7 @@ func (s *subject) narrowing(engine types.Transaction) {
 // whole is the same request to be shown to all rules.
 func (s *subject) whole() *subject {
 	w := *s
-	w.narrow, w.spared = false, nil
+	w.narrow, w.spared, w.check = false, nil, nil
 	return &w
 }
 

@@ -46,6 +46,8 @@ type patchRule struct {
 	// denies says that it refuses a request or adds to its score, reports that a
 	// match is to be told of.
 	denies, reports bool
+	// early says that it may stop a request before its body is there.
+	early bool
 }
 
 // patchRules are those of files that have been checked, by their ids.
@@ -60,7 +62,7 @@ func patchRules(patches []Patch) (map[int]patchRule, error) {
 			if r.Marker != "" {
 				continue
 			}
-			rule := patchRule{Place: r.Place, denies: r.Has("deny")}
+			rule := patchRule{Place: r.Place, denies: r.Has("deny"), early: r.Phase == 1 && !r.Has("pass")}
 			for _, link := range r.Links() {
 				for _, a := range link.Actions {
 					rule.denies = rule.denies || a.Name == "setvar" && scores(a.Value)

@@ -14,6 +14,8 @@ import (
 
 // prover says of a request whether the engine is sure to find nothing in it.
 type prover interface {
+	// head says it of what comes before the body, and prove goes on from there.
+	head(s *subject) proof.Verdict
 	prove(s *subject) proof.Verdict
 	// proveAnswer says the same of the answer to a request that is clean.
 	proveAnswer(a *answer) proof.Verdict
@@ -41,10 +43,22 @@ type record struct {
 // compiled is a program of the package proof.
 type compiled struct{ *proof.Program }
 
-func (c compiled) prove(s *subject) proof.Verdict {
+func (c compiled) head(s *subject) proof.Verdict {
 	k := c.Begin()
 	k.Within(s.most)
-	v := k.Head(&s.Head)
+	s.begun = k.Head(&s.Head)
+	s.note(k, s.begun)
+	s.check = k // after a panic it is not given back, half changed, to the next
+	return s.begun
+}
+
+func (c compiled) prove(s *subject) proof.Verdict {
+	k, v := s.check, s.begun
+	if s.check = nil; k == nil {
+		k = c.Begin()
+		k.Within(s.most)
+		v = k.Head(&s.Head)
+	}
 	switch {
 	case !v.Clean && !v.Narrow:
 	case len(s.body) > 0 && k.Processor() != s.format.processor():
@@ -53,12 +67,17 @@ func (c compiled) prove(s *subject) proof.Verdict {
 	default:
 		v = k.Body(s.text())
 	}
-	if v.Narrow {
-		s.spared, s.cost = k.Spared(s.spared[:0]), k.Cost()
-	}
-	s.dear = v.Dear
-	k.End() // after a panic it is not given back, half changed, to the next
+	s.note(k, v)
+	k.End()
 	return v
+}
+
+// note keeps what a check knows of the rules that may match.
+func (s *subject) note(k *proof.Check, v proof.Verdict) {
+	s.spared, s.cost, s.dear = s.spared[:0], 0, v.Dear
+	if v.Narrow {
+		s.spared, s.cost = k.Spared(s.spared), k.Cost()
+	}
 }
 
 func (c compiled) proveAnswer(a *answer) proof.Verdict {

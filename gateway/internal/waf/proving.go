@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"portcullis/gateway/internal/pipeline"
+	"portcullis/gateway/internal/waf/proof"
 	"portcullis/services/problem"
 )
 
@@ -60,14 +61,28 @@ func (i *Inspector) verdict(ctx context.Context, s *subject) pipeline.Proof {
 const panicked = "the proof failed"
 
 // said is the verdict, uncounted.
-func (i *Inspector) said(ctx context.Context, s *subject) (v pipeline.Proof) {
+func (i *Inspector) said(ctx context.Context, s *subject) pipeline.Proof {
+	return i.saying(ctx, s, prover.prove)
+}
+
+// saidOfHead is what is known before the body is there.
+func (i *Inspector) saidOfHead(ctx context.Context, s *subject) pipeline.Proof {
+	return i.saying(ctx, s, prover.head)
+}
+
+// saying asks the proof.
+func (i *Inspector) saying(ctx context.Context, s *subject, ask func(prover, *subject) proof.Verdict) (v pipeline.Proof) {
 	p := &i.proving
+	// What was known of the head may not stand for all: the proof can have been
+	// switched off since.
+	s.narrow, s.cost, s.dear = false, 0, false
 	if !p.proves() {
+		s.endCheck()
 		return v
 	}
 	defer i.recovered(ctx, "a request", s.id, &v)
 	s.most = i.profile.Cost
-	said := p.prove(s)
+	said := ask(p.prover, s)
 	s.narrow = said.Narrow && p.mode == ProofOn
 	return pipeline.Proof{Asked: true, Clean: said.Clean, Rule: said.Rule, Why: said.Why, Narrowed: s.narrow}
 }

@@ -37,6 +37,8 @@ type lie func(s *subject) proof.Verdict
 
 func (l lie) prove(s *subject) proof.Verdict { return l(s) }
 
+func (l lie) head(s *subject) proof.Verdict { return l(s) }
+
 // gullible says of everything that it is clean.
 func gullible(*subject) proof.Verdict { return proof.Verdict{Clean: true} }
 

@@ -69,14 +69,10 @@ func (s *stage) Decide(tx *pipeline.Transaction) error {
 // slow body holds no turn at the gate, and no room of the proof.
 func (s *stage) enforce(tx *pipeline.Transaction) error {
 	profile := &s.enforced.profile
-	if err := tx.ReadBody(profile.Body); err != nil {
+	if err := profile.boundedHead(tx); err != nil {
 		return err
 	}
-	format, err := profile.bounded(tx, tx.Body)
-	if err != nil {
-		return err
-	}
-	request := s.enforced.subject(tx, tx.Body, format)
+	request := s.enforced.subject(tx, nil, formatNone)
 	var screen *screen
 	var keep func(*session)
 	if profile.Responses.Some() {
@@ -84,6 +80,9 @@ func (s *stage) enforce(tx *pipeline.Transaction) error {
 		tx.Answers, keep = screen, screen.keep
 	} else {
 		defer s.enforced.release(request)
+	}
+	if err := s.body(tx, request); err != nil {
+		return err
 	}
 	ctx := tx.Request.Context()
 	proof := s.enforced.verdict(ctx, request)
@@ -114,10 +113,15 @@ func (s *stage) enforce(tx *pipeline.Transaction) error {
 	}
 	tx.WAF = found.Inspection
 	tx.WAF.Proof = proof
+	return s.enforced.stops(tx, found)
+}
+
+// stops is the refusal of what the engine stopped; nil when it may pass.
+func (u *Use) stops(tx *pipeline.Transaction, found finding) error {
 	if found.interruption == nil {
 		return nil
 	}
-	tx.Rule = "waf:" + profile.Name + ":" + strconv.Itoa(found.interruption.RuleID)
+	tx.Rule = "waf:" + u.profile.Name + ":" + strconv.Itoa(found.interruption.RuleID)
 	return denial(found.interruption)
 }
 

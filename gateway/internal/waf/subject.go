@@ -33,6 +33,12 @@ type subject struct {
 	// most is what it may take, dear says that it takes more.
 	most time.Duration
 	dear bool
+	// check is the proof of the head while the body is still to come, begun what it
+	// has said.
+	check *proof.Check
+	begun proof.Verdict
+	// early says that the engine is to be asked about the head only.
+	early bool
 }
 
 // subject is what is inspected of a request; release gives it back.
@@ -47,6 +53,7 @@ func (i *Inspector) subject(tx *pipeline.Transaction, body []byte, f format) *su
 
 // release lets go of all that was of the request.
 func (i *Inspector) release(s *subject) {
+	s.endCheck()
 	clear(s.Fields[:cap(s.Fields)])
 	clear(s.names[:cap(s.names)])
 	*s = subject{Head: collect.Head{Fields: s.Fields[:0]}, names: s.names[:0], spared: s.spared[:0]}
@@ -90,6 +97,14 @@ func (s *subject) header(tx *pipeline.Transaction) {
 	}
 }
 
+// endCheck gives the proof of the head back.
+func (s *subject) endCheck() {
+	if s.check != nil {
+		s.check.End()
+		s.check = nil
+	}
+}
+
 func (s *subject) field(name, value string) {
 	s.Fields = append(s.Fields, collect.Field{Name: name, Value: value})
 }
@@ -114,6 +129,7 @@ func (s *subject) walk(w *collect.Walker, to collect.Sink) error {
 func (s *subject) kept() *subject {
 	k := *s
 	k.Fields, k.names, k.body, k.spared = slices.Clone(s.Fields), nil, bytes.Clone(s.body), slices.Clone(s.spared)
+	k.check = nil
 	return &k
 }
 

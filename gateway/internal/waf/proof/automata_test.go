@@ -37,3 +37,19 @@ func TestPoliciesThatDifferInExclusionsAndThresholdsShareTheAutomaton(t *testing
 		t.Error("the exclusion of one policy reaches the other")
 	}
 }
+
+// One pattern among those that are asked together that matches nearly every text, such
+// as any media type, and each of the others is asked about each text.
+func TestOrdinaryTextsAreClearedByOneLook(t *testing.T) {
+	for paranoia := 1; paranoia <= 2; paranoia++ {
+		p := program(t, paranoia, "")
+		for _, text := range []string{"Double room number 5", "late arrival thanks", "4711", "83.99", "R-00012", "Helsinki", "json.rooms.3.title"} {
+			if p.union.Match(text) {
+				t.Errorf("paranoia %d: %q is not cleared", paranoia, text)
+			}
+		}
+		if !p.union.Match("whoami") {
+			t.Errorf("paranoia %d: everything is cleared", paranoia)
+		}
+	}
+}

@@ -32,7 +32,10 @@ func (c *compiler) plan() error {
 	var bare []*match.Pattern
 	for n, l := range p.links {
 		needs[n] = l.need
-		if l.pattern != nil && !l.negated && !l.pattern.Bytewise() && len(l.need.Sets)+len(l.need.Masks) == 0 && !l.lower {
+		// Only of those that look at arguments: of the others some match nearly every
+		// text, such as any media type, and no text would be cleared.
+		if l.pattern != nil && !l.negated && !l.pattern.Bytewise() && len(l.need.Sets)+len(l.need.Masks) == 0 && !l.lower &&
+			(l.looksAt(collect.ArgsPost) || l.looksAt(collect.ArgsPostNames)) {
 			bare = append(bare, l.pattern)
 			p.unions.add(l.bit)
 		}
