@@ -50,9 +50,6 @@ func (a *Attempt) AskText(text string) (pipeline.Inspection, error) {
 	return a.Ask(r, body)
 }
 
-// Check tells why an exclusion cannot be expressed; nil when it can.
-func (e Exclusion) Check() error { return e.check() }
-
 // Prove shows of exclusions what New shows of them, without what else New does.
 // The error joins an Unproved for each that does not do what its requests say.
 func Prove(p Profile, patches []Patch, exclusions []Exclusion) error {

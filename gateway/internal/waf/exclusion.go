@@ -32,9 +32,9 @@ type Exclusion struct {
 	MustPass, MustBlock []string
 }
 
-// check refuses what would not be an exclusion of one part, and what the
-// engine's language would take for more than a name.
-func (e Exclusion) check() error {
+// Check refuses what would not be an exclusion of one part, and what the engine's
+// language would take for more than a name.
+func (e Exclusion) Check() error {
 	for _, id := range e.Rules {
 		if id < firstDetection || id > lastDetection {
 			return fmt.Errorf("rule %d does not look for attacks; only rules %d to %d can be kept from a target", id, firstDetection, lastDetection)

@@ -26,7 +26,7 @@ func (u *Unproved) Error() string { return u.What }
 func checkExclusions(exclusions []Exclusion) error {
 	var wrong []error
 	for n, e := range exclusions {
-		if err := e.check(); err != nil {
+		if err := e.Check(); err != nil {
 			wrong = append(wrong, &Unproved{Exclusion: n, MustPass: -1, MustBlock: -1, What: err.Error()})
 		}
 	}

@@ -131,7 +131,7 @@ func hit(m pipeline.Match, denied bool) pipeline.Reason {
 // excludable reports whether an exclusion could keep the rule from where it
 // matched.
 func excludable(m pipeline.Match) bool {
-	return Exclusion{Rules: []int{m.Rule}, Target: m.Target}.check() == nil
+	return Exclusion{Rules: []int{m.Rule}, Target: m.Target}.Check() == nil
 }
 
 // ids is a list of rule ids in words.

@@ -61,8 +61,8 @@ func (r recheck) narrowedAgain(ctx context.Context) {
 	}
 }
 
-// mindTries is how often both sides are asked before they are said to differ.
-const mindTries = 8
+// missingTries is how often both sides are asked before they are said to differ.
+const missingTries = 8
 
 // missing says how all rules judge a request otherwise than some did; empty for
 // nothing. The engine keeps values in maps, so that a rule that looks at the last
@@ -71,7 +71,7 @@ const mindTries = 8
 func (i *Inspector) missing(ctx context.Context, s *subject, was judgement, most int) (difference string, found finding) {
 	seen := []judgement{was}
 	var whole []judgement
-	for range mindTries {
+	for range missingTries {
 		var now judgement
 		now.found, now.err = i.inspect(ctx, s.whole(), most)
 		if failed(now.err) || failed(seen[len(seen)-1].err) {

@@ -70,7 +70,7 @@ func (i *Inspector) saidOfHead(ctx context.Context, s *subject) pipeline.Proof {
 	return i.saying(ctx, s, prover.head)
 }
 
-// saying asks the proof. A panic of it is no answer: the engine gives it.
+// saying asks the proof.
 func (i *Inspector) saying(ctx context.Context, s *subject, ask func(prover, *subject) proof.Verdict) (v pipeline.Proof) {
 	p := &i.proving
 	// What was known of the head may not stand for all: the proof can have been

@@ -76,7 +76,10 @@ type Unprovable struct {
 }
 
 func (u Unprovable) String() string {
-	if u.Rule == 0 {
+	switch {
+	case u.Place == (seclang.Place{}): // it lies in what is not there
+		return u.Why + "; " + u.Then
+	case u.Rule == 0:
 		return fmt.Sprintf("%v: %s; %s", u.Place, u.Why, u.Then)
 	}
 	return fmt.Sprintf("rule %d at %v: %s is not provable; %s", u.Rule, u.Place, u.Why, u.Then)

@@ -8,9 +8,7 @@ import (
 
 // urlDecode decodes a query's escapes; broken ones stay as they are.
 func urlDecode(a *Arena, s string) string {
-	return unescapeURL(a, s, func(out []byte, rest string) ([]byte, int) {
-		return hexEscape(out, rest)
-	})
+	return unescapeURL(a, s, hexEscape)
 }
 
 // unescapeURL copies s, makes spaces of pluses and gives what begins with a
