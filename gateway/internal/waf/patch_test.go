@@ -122,6 +122,7 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 		"a status of ours":                     {strings.ReplaceAll(rule, "deny", "deny,status:500"), 1, "status:500"},
 		"a status of success":                  {strings.ReplaceAll(rule, "deny", "deny,status:200"), 1, "status:200"},
 		"a tag that the rule set leaves out":   {strings.ReplaceAll(rule, "deny", "deny,tag:OWASP_CRS"), 1, "tag:OWASP_CRS"},
+		"what matched, transformed":            {strings.ReplaceAll(rule, "deny", "deny,chain") + "    SecRule MATCHED_VAR \"@rx attack\" \"t:lowercase\"", 2, "transforms MATCHED_VAR"},
 		"a part of the request in a log":       {strings.ReplaceAll(rule, "deny", "deny,msg:'%{MATCHED_VAR}'"), 1, "written to logs"},
 		"the environment in a variable":        {strings.ReplaceAll(rule, "deny", "pass,setvar:tx.patch_x=%{ENV.HOME}"), 1, "the macro %{ENV.HOME}"},
 		"the phase of answers":                 {strings.ReplaceAll(rule, "phase:2", "phase:4"), 1, "for phase 4"},

@@ -131,9 +131,20 @@ func (c *patchCheck) rule(r *seclang.Rule, after []*seclang.Rule, ids map[int]se
 		if link.Operator != nil {
 			c.operator(r, link)
 			c.targets(r, link)
+			c.stale(r, link)
 		}
 		for _, a := range link.Actions {
 			c.action(r, link, a, n > 0, after)
+		}
+	}
+}
+
+// stale refuses to transform what matched before: the engine remembers what a rule
+// made of it, and gives that to the next, of which another value has matched.
+func (c *patchCheck) stale(r, link *seclang.Rule) {
+	for _, t := range link.Targets {
+		if strings.HasPrefix(t.Variable, "MATCHED_VAR") && len(link.Transformations) > 0 {
+			c.refuse(link.Place, fmt.Sprintf("rule %d transforms %s", r.ID, t.Variable), "the engine would take what another rule made of it before", "write t:none, and let the pattern take both, as (?i) does")
 		}
 	}
 }

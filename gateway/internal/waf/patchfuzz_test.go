@@ -216,6 +216,9 @@ func randomRule(rnd *rand.Rand, id int) string {
 			actions = append(actions, strings.Split(pick(rnd, "deny", "deny", "deny,status:400", "pass,log", "pass,nolog", "pass,nolog,skipAfter:PATCH-END", "block", "deny,nolog"), ",")...)
 		}
 		for range rnd.IntN(4) {
+			if strings.HasPrefix(variables, "MATCHED_VAR") {
+				break // what matched is not transformed
+			}
 			actions = append(actions, "t:"+pick(rnd, "none", "lowercase", "urlDecodeUni", "urlDecode", "htmlEntityDecode", "removeNulls", "compressWhitespace", "length", "base64Decode", "hexDecode", "normalizePath",
 				"cmdLine", "jsDecode", "trim", "replaceComments", "utf8toUnicode", "removeWhitespace", "sha1", "hexEncode", "uppercase", "cssDecode", "escapeSeqDecode"))
 		}
