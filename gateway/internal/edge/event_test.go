@@ -22,6 +22,7 @@ func TestVisibleQuery(t *testing.T) {
 		"nor one beside it":                      {"city=Oulu&t=CANARY&near=sea", "city=Oulu&t=REDACTED&near=sea"},
 		"nor what has an equals sign of its own": {"t=CANARY=CANARY", "t=REDACTED"},
 		"what has no name is a value":            {"CANARY", "REDACTED"},
+		"nor is its padding an equals sign":      {"Q0FOQVJZIENBTkFSWQ==&q=", "REDACTED=REDACTED&q=REDACTED"},
 		"an escaped equals sign makes no name":   {"t%3DCANARY", "REDACTED"},
 		"a listed name may stand alone":          {"near", "near"},
 		"a name longer than a name is a value":   {strings.Repeat("CANARY", 20) + "=", "REDACTED=REDACTED"},

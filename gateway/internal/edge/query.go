@@ -48,7 +48,7 @@ func writeParam(b *strings.Builder, raw string, shown bool) bool {
 	if b.Len() > 0 {
 		b.WriteByte('&')
 	}
-	if !shown && (len(name) > maxName || !has && name != "") {
+	if !shown && (len(name) > maxName || pipeline.ValueAlone(raw)) {
 		name = redacted
 	}
 	b.WriteString(name)

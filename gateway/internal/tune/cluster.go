@@ -17,6 +17,9 @@ const (
 	// clientsMost is how many clients are told apart for one rule in one cluster.
 	clientsMost   = 256
 	attackersMost = 100_000
+	// toldApartMost is how many clients are told apart in all clusters together:
+	// some tens of MiB.
+	toldApartMost = 1_000_000
 )
 
 // clusters gathers findings by profile, route and target.
@@ -25,8 +28,9 @@ type clusters struct {
 	all  map[place]*cluster
 	// attackers are those who sent what looks like an attack, by hash.
 	attackers map[uint64]bool
-	// left counts the findings that had no room.
-	left int
+	// left counts the findings that had no room, toldApart the clients of all
+	// clusters.
+	left, toldApart int
 }
 
 type place struct{ profile, route, target string }
@@ -67,7 +71,7 @@ func (c *clusters) add(f hits.Finding) {
 			if one == nil {
 				continue
 			}
-			one.see(h, client)
+			c.see(one, h, client)
 			if !attack || one.shape == "" {
 				one.shape = at.Shape
 			}
@@ -101,17 +105,22 @@ func (c *clusters) at(p place) *cluster {
 	return one
 }
 
-func (c *cluster) see(h pipeline.Hit, client uint64) {
-	s := c.rules[h.Rule]
+func (c *clusters) see(one *cluster, h pipeline.Hit, client uint64) {
+	s := one.rules[h.Rule]
 	if s == nil {
-		if len(c.rules) == rulesMost {
+		if len(one.rules) == rulesMost {
 			return
 		}
 		s = &seen{message: h.Message, clients: map[uint64]bool{}}
-		c.rules[h.Rule] = s
+		one.rules[h.Rule] = s
 	}
-	if len(s.clients) < clientsMost {
+	switch {
+	case s.clients[client] || len(s.clients) == clientsMost:
+	case c.toldApart == toldApartMost:
+		c.left++
+	default:
 		s.clients[client] = true
+		c.toldApart++
 	}
 }
 

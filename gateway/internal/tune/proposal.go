@@ -92,8 +92,11 @@ func (t *Tuner) propose(one *cluster) (p *Proposal, why string, err error) {
 		Refused: one.refused, Attacks: one.attacks, Last: one.last, Shape: one.shape,
 	}}
 	c.profile, c.patches, c.existing = compile.WAFProfile(t.doc, defined)
-	if c.before, err = waf.NewAttempt(c.profile, c.patches, c.existing); err != nil {
-		return nil, "", err
+	if c.before = t.before[one.profile]; c.before == nil {
+		if c.before, err = waf.NewAttempt(c.profile, c.patches, c.existing); err != nil {
+			return nil, "", err
+		}
+		t.before[one.profile] = c.before
 	}
 	if rules, why = c.known(rules); why != "" {
 		return nil, why, nil

@@ -286,3 +286,39 @@ func TestAFileOfGoodRequestsIsReadStrictly(t *testing.T) {
 		}
 	}
 }
+
+// Three addresses and five thousand made-up names had the rules loaded five
+// thousand times, which took minutes.
+func TestMadeUpNamesHaveTheRulesLoadedOnce(t *testing.T) {
+	t.Parallel()
+	made := tuner(t, "")
+	add := func(name string) {
+		for client := range 3 {
+			made.Add(finding(fmt.Sprint(client), 5, 942100, name))
+		}
+	}
+	add("ARGS:q")
+	if _, err := made.Report(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	loaded := made.before["api"]
+	add("ARGS:q1")
+	report, err := made.Report(t.Context())
+	if err != nil || len(report.Declined) != 2 || loaded == nil || made.before["api"] != loaded {
+		t.Errorf("%d are declined, the rules are kept: %v, and used again: %v; %v", len(report.Declined), loaded != nil, made.before["api"] == loaded, err)
+	}
+}
+
+func TestClientsAreToldApartInBoundedMemory(t *testing.T) {
+	t.Parallel()
+	c := newClusters()
+	c.toldApart = toldApartMost - 2
+	for i := range 5 {
+		c.add(finding(fmt.Sprint(i), 5, 942100, "ARGS:q"))
+		c.add(finding(fmt.Sprint(i), 5, 942100, "ARGS:q")) // is known, or had no room
+	}
+	one := c.all[place{"api", "notes", "ARGS:q"}]
+	if got := len(one.rules[942100].clients); got != 2 || c.toldApart != toldApartMost || c.left != 6 {
+		t.Errorf("%d clients, %d altogether, %d left out", got, c.toldApart, c.left)
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"portcullis/gateway/internal/hits"
 	"portcullis/gateway/internal/trial"
+	"portcullis/gateway/internal/waf"
 	"portcullis/policies/policy"
 )
 
@@ -47,6 +48,9 @@ type Tuner struct {
 	clusters *clusters
 	good     []good
 	attacks  []Attack // read when they are first needed
+	// before are the rules as the policies have them, by profile: a client that
+	// makes up names has thousands of clusters, and loading takes its time.
+	before map[string]*waf.Attempt
 }
 
 // New returns a tuner that knows the policies' own tests. The error holds every
@@ -59,7 +63,7 @@ func New(ctx context.Context, c Config) (*Tuner, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tuner{doc: c.Document, gateway: gateway, clients: c.Clients, tried: c.Attacks, clusters: newClusters()}
+	t := &Tuner{doc: c.Document, gateway: gateway, clients: c.Clients, tried: c.Attacks, clusters: newClusters(), before: map[string]*waf.Attempt{}}
 	if t.clients == 0 {
 		t.clients = clientsDefault
 	}

@@ -59,6 +59,7 @@ func TestWhatHitsTellOfValuesAndNames(t *testing.T) {
 		"the end of a long text": {request("POST", "/", jsonMedia, `{"note":"`+strings.Repeat("a quiet room ", 20)+`<script>alert(1)</script>"}`),
 			pipeline.HitAt{Target: "ARGS:json.note", Shape: "…aa a aaaa aaaa <aaaa>aaaa(9)</aaaa>", Bytes: 285}, "script"},
 		"a parameter without a name":            {request("GET", "/?<script>alert(1)</script>CANARY", "", ""), pipeline.HitAt{Target: "ARGS_NAMES:[redacted]", Shape: "[redacted]", Bytes: -1}, "CANARY"},
+		"a value in Base64 without a name":      {request("GET", "/?<script>alert(1)</script>CANARYABC==", "", ""), pipeline.HitAt{Target: "ARGS_NAMES:[redacted]", Shape: "[redacted]", Bytes: -1}, "CANARY"},
 		"a name that is none":                   {request("GET", "/?"+script+"CANARY=1", "", ""), pipeline.HitAt{Target: "ARGS_NAMES:[<aaaa>aaaa(9)</aaaa>aaaa]", Shape: "<aaaa>aaaa(9)</aaaa>aaaa", Bytes: 31}, "CANARY"},
 		"a name that looks like a key":          {request("GET", "/?sk0live04eC39HqLyjWDarjtT1zdp="+sqli, "", ""), pipeline.HitAt{Target: "ARGS:[redacted]", Shape: "[redacted]", Bytes: -1}, "HqLyj"},
 		"a name that is too long":               {request("GET", "/?"+strings.Repeat("CANARY", 12)+"="+sqli, "", ""), pipeline.HitAt{Target: "ARGS:[redacted]", Shape: "[redacted]", Bytes: -1}, "CANARY"},

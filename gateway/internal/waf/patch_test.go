@@ -143,11 +143,16 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 		"a chain without an end":               {strings.ReplaceAll(rule, "deny", "deny,chain"), 1, "the chain ends"},
 		"a quote within a quote":               {strings.ReplaceAll(rule, "deny", `msg:'it\'s',deny`), 1, "quote or a backslash"},
 		"a quote without an end":               {strings.ReplaceAll(rule, "deny", `deny,msg:'it`), 1, "does not end"},
-		"an expression without an end":         {strings.ReplaceAll(rule, "@streq attack", "@rx (a"), 1, "the engine does not take this rule"},
+		"an expression without an end":         {strings.ReplaceAll(rule, "@streq attack", "@rx (a"), 1, "cannot be read: error parsing regexp"},
 		"a transformation nobody knows":        {rule + strings.ReplaceAll(strings.ReplaceAll(rule, "1000001", "1000002"), "deny", "deny,t:rot13"), 2, "the engine does not take this rule"},
 		"a line that does not end":             {rule + "SecRule ARGS \"x\" \\\n", 2, "does not end"},
 		"a byte that cannot be seen":           {rule + "# \x1b[2K", 2, "cannot be seen"},
 		"no rule":                              {"# nothing yet\n", 0, "holds no rule"},
+		"a pattern that fills memory":          {rule + `SecRule ARGS:a "@rx ^(?:(?:[a-z]?[0-9]?){10}){0,100}(?:[a-z]?[0-9]?){1000}$" "id:1000002,phase:2,deny"`, 2, "10000 are the most"},
+		"a pattern of bytes that fills memory": {rule + `SecRule ARGS:a "@rx \xff(?:a?b?c?d?e?){0,1000}" "id:1000002,phase:2,deny"`, 2, "10000 are the most"},
+		"many patterns that fill memory":       {rule + many(2, 12), 12, "the patterns of all patches have more than"},
+		"a value doubled again and again":      {strings.ReplaceAll(rule, "deny", "deny,t:hexEncode,t:hexencode"), 1, "t:hexencode 2 times"},
+		"a value changed without end":          {strings.ReplaceAll(rule, "deny", "deny"+strings.Repeat(",t:lowercase", 17)), 1, "changes a value 17 times"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,6 +163,15 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 			}
 		})
 	}
+}
+
+// many are rules with large patterns, from the id 1000000+first on.
+func many(first, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "SecRule ARGS:a \"@rx (?:abcdefghi){1000}\" \"id:%d,phase:2,deny\"\n", 1_000_000+first+i)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func TestAnIDOfOnePatchIsNoneOfAnother(t *testing.T) {

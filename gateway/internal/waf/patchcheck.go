@@ -20,9 +20,9 @@ import (
 // off, read files and ask other machines.
 func checkPatches(patches []Patch) error {
 	var wrong []error
-	ids := map[int]seclang.Place{}
+	ids, steps := map[int]seclang.Place{}, 0
 	for n, p := range patches {
-		c := patchCheck{patch: n, text: p.Text}
+		c := patchCheck{patch: n, text: p.Text, steps: &steps}
 		c.run(p, ids)
 		wrong = append(wrong, c.wrong...)
 	}
@@ -33,6 +33,7 @@ func checkPatches(patches []Patch) error {
 type patchCheck struct {
 	patch int
 	text  string
+	steps *int // of the patterns of all patches so far
 	wrong []error
 }
 
@@ -133,6 +134,7 @@ func (c *patchCheck) rule(r *seclang.Rule, after []*seclang.Rule, ids map[int]se
 			c.targets(r, link)
 			c.stale(r, link)
 		}
+		c.transformations(r, link)
 		for _, a := range link.Actions {
 			c.action(r, link, a, n > 0, after)
 		}
@@ -161,6 +163,9 @@ func (c *patchCheck) operator(r, link *seclang.Rule) {
 	if !slices.Contains(patchOperators, o.Name) {
 		c.refuse(link.Place, fmt.Sprintf("rule %d has the operator @%s", r.ID, o.Name), "a patch compares values, and reads no files, asks nobody and fills no variables",
 			"take one of @"+strings.Join(patchOperators, ", @"))
+	}
+	if o.Name == "rx" {
+		c.pattern(r, link, o.Argument)
 	}
 	if o.Name != "rx" && o.Name != "pm" {
 		c.macros(r, link, o.Argument)

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/corazawaf/coraza/v3/types/variables"
+
+	"portcullis/gateway/internal/pipeline"
 )
 
 const (
@@ -164,7 +166,7 @@ func secret(v variables.RuleVariable, name string) bool {
 }
 
 // nameless reports whether a parameter of the query or of a form stands without
-// an equals sign: then it is a value, and the access event hides it too.
+// a name: then it is a value, and the access event hides it too.
 func (s *subject) nameless(name string) bool {
 	_, query, _ := strings.Cut(s.Target, "?")
 	return bare(query, name) || s.format == formatForm && bare(s.text(), name)
@@ -172,13 +174,14 @@ func (s *subject) nameless(name string) bool {
 
 func bare(pairs, name string) bool {
 	for pair := range strings.SplitSeq(pairs, "&") {
-		if strings.Contains(pair, "=") {
+		if !pipeline.ValueAlone(pair) {
 			continue
 		}
-		if pair == name {
+		alone, _, _ := strings.Cut(pair, "=")
+		if alone == name {
 			return true
 		}
-		if decoded, err := url.QueryUnescape(pair); err == nil && decoded == name {
+		if decoded, err := url.QueryUnescape(alone); err == nil && decoded == name {
 			return true
 		}
 	}
