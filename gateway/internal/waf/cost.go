@@ -123,11 +123,7 @@ func (p *Profile) held(s *subject) (h holding) {
 		_ = w.XML(s.text(), &h)
 		return h
 	}
-	for n := range s.Fields {
-		if s.Fields[n].Name == "Content-Type" {
-			_ = w.Multipart(s.text(), s.Fields[n].Value, &h)
-		}
-	}
+	_ = w.Multipart(s.text(), s.contentType(), &h)
 	return h
 }
 

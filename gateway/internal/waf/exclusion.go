@@ -78,6 +78,8 @@ func (i *Inspector) excludedIn(s *subject) []int {
 		_ = w.JSON(s.text(), &n) // what cannot be read is not proved either
 	case s.format == formatForm:
 		_ = w.Form(s.text(), &n)
+	case s.format == formatMultipart:
+		_ = w.Multipart(s.text(), s.contentType(), &n)
 	}
 	var touched []int
 	for n, has := range n.has {

@@ -109,11 +109,14 @@ func (p *exclusionProof) both(text string, mustPass, mustBlock int) (before, aft
 		after, err = p.with.ask(r, body)
 	}
 	if err != nil {
-		p.fail(mustPass, mustBlock, fmt.Sprintf("this request cannot be inspected: %v", err), "write a JSON body, or a query string without spaces as it stands in a URL")
+		p.fail(mustPass, mustBlock, fmt.Sprintf("this request cannot be inspected: %v", err), mendText)
 		return before, after, false
 	}
 	return before, after, true
 }
+
+// mendText says what the text of a request may be.
+const mendText = "write a JSON body, a query string as it stands in a URL, or a whole request: its line, header fields, an empty line, its body"
 
 func (p *exclusionProof) fail(mustPass, mustBlock int, what, mend string) {
 	p.wrong = append(p.wrong, &Unproved{Exclusion: p.n, MustPass: mustPass, MustBlock: mustBlock, What: what, Mend: mend})

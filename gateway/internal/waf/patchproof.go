@@ -100,7 +100,7 @@ func (p *patchProof) ask(i *Inspector, text string, mustPass, mustBlock int) (fi
 		found, err = i.ask(r, body)
 	}
 	if err != nil {
-		p.fail(mustPass, mustBlock, 0, fmt.Sprintf("this request cannot be inspected: %v", err), "write a JSON body, a query string as it stands in a URL, or a whole request: its line, header fields, an empty line, its body")
+		p.fail(mustPass, mustBlock, 0, fmt.Sprintf("this request cannot be inspected: %v", err), mendText)
 	}
 	return found, err == nil
 }

@@ -97,6 +97,16 @@ func (s *subject) field(name, value string) {
 // text is the body; nobody changes it while it is inspected.
 func (s *subject) text() string { return text(s.body) }
 
+// contentType is the field's value as it came; empty when there is none.
+func (s *subject) contentType() string {
+	for n := range s.Fields {
+		if s.Fields[n].Name == "Content-Type" {
+			return s.Fields[n].Value
+		}
+	}
+	return ""
+}
+
 func text(body []byte) string { return unsafe.String(unsafe.SliceData(body), len(body)) }
 
 // kept is the same request for later, when this one has been answered.
