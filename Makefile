@@ -65,8 +65,8 @@ bench: ## what gateway, token service and policies cost, each beside a baseline 
 	go run $(TAGS) ./deploy/bench
 	@echo "== the parts of the edge, each in ns and allocations a request: canonical path, owned headers, query, framing check, warm bearer"
 	@go test $(TAGS) -run '^$$' -bench 'CanonicalPath|Owned|ReadQuery|Framing|WarmBearer|VerifyHit' -benchmem -benchtime 0.5s ./gateway/internal/edge ./gateway/internal/pipeline ./gateway/internal/framing ./authserver/token | grep -E '^Benchmark'
-	@echo "== the WAF with its proof and without, in CPU time of one run, and what loading a profile costs"
-	@GOMAXPROCS=1 go test $(TAGS) -run '^$$' -bench 'Proof|Load' -benchtime 1x ./gateway/internal/waf | grep -E '^Benchmark'
+	@echo "== the WAF with its proof and without, in CPU time of one run, what loading a profile costs, and what rules were estimated to take beside what they took"
+	@GOMAXPROCS=1 go test $(TAGS) -run '^$$' -bench 'Proof|Load|Cost' -benchtime 1x ./gateway/internal/waf | grep -E '^Benchmark'
 	@echo "== a rule in CEL, in plain words and in Go"
 	@go test $(TAGS) -run '^$$' -bench 'Condition$$' -benchmem ./gateway/internal/access | grep -E '^Benchmark'
 	@echo "== ten thousand routes beside a hundred: to load, to compile, to match (beside chi alone)"

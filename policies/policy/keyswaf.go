@@ -53,7 +53,7 @@ func inspectTable(v *Inspect) table {
 		{"depth", false, number(&v.Depth), "most nesting of JSON and XML; default 20, most 64"},
 		{"body", false, size(&v.Body), "most bytes; default and most `64KiB`"},
 		{"formats", false, words(&v.Formats, "json", "form", "multipart", "xml"), "kinds of bodies that are taken: `json`, `form`, `multipart` (with files), `xml` (also SOAP); default `[json, form]`"},
-		{"cost", false, duration(&v.Cost), "most CPU time of the rules for one request, estimated from its bytes, arguments and the rules that may match, before they are asked; default `20ms`, `1ms` to `1s`. A request that is proved clean costs nothing"},
+		{"cost", false, duration(&v.Cost), "most CPU time of the rules for one request, estimated from its bytes, arguments and the rules that may match, before they are asked; default `20ms`, `1ms` to `1s`. A request that is proved clean is never over it"},
 		{"over", false, word(&v.Over, DefaultOver, "record"), "what becomes of a request over `cost`: `reject` (default), or `record`: it passes **uninspected**, and its event says so"},
 	}}
 }
@@ -63,7 +63,7 @@ func exclusionTable(v *Exclusion) table {
 		{"rules", true, listOf(&v.Rules, false, number), "ids of the Core Rule Set: `[942100]`. The rules that add up and decide cannot be excluded"},
 		{"target", true, text(&v.Target), "one argument: `ARGS:json.note` (a member of a JSON body), `ARGS:json.guest.name`, `ARGS:json.tags.0`, `ARGS:note` (of a form or query), `ARGS_NAMES:note` (its name)"},
 	}, exemptionKeys(&v.Exemption)...), []field{
-		{"must_pass", true, listOf(&v.MustPass, false, payload), "requests that are refused without the exclusion and pass with it. A text that begins with `{` or `[` is a JSON body, any other a query string"},
+		{"must_pass", true, listOf(&v.MustPass, false, payload), "requests in which its rules match the target, and which pass with the exclusion. A text that begins with `{` or `[` is a JSON body, one like `POST /v1/notes` a whole request (below its line header fields, an empty line, the body), any other a query string"},
 		{"must_block", true, listOf(&v.MustBlock, false, payload), "requests that are refused in spite of it"},
 	}...)}
 }

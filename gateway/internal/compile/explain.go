@@ -41,7 +41,7 @@ func Explanations() []policy.Explanation {
 		},
 		{
 			Code: CodeExclusion, Title: "an exclusion that is not proved",
-			Why:   "An exclusion is a hole in the WAF. Each request of must_pass has to be refused without it and pass with it, each of must_block has to be refused still: then it is as wide as it must be, and no wider.",
+			Why:   "An exclusion is a hole in the WAF. Without it, its rules have to match the target in the requests of must_pass; with it these have to pass, and each of must_block has to be refused still: then it is as wide as it must be, and no wider.",
 			Mend:  "Put the request that was refused by mistake under must_pass, with the member it was refused for as the target, and an attack elsewhere in the request under must_block.",
 			Wrong: "waf:\n  - name: notes\n    exclusions:\n      - rules: [942100]\n        target: ARGS:json.note\n        reason: guests quote SQL\n        owner: security\n        expires: 2027-06-30\n        must_pass: ['{\"note\": \"a quiet room\"}']\n        must_block: ['{\"name\": \"1'' OR 1=1-- -\"}']\nupstream: search\nroutes:\n  - {name: add-note, match: POST /v1/notes, waf: notes, allow: [{scopes: [notes:write]}]}\n",
 			Right: "waf:\n  - name: notes\n    exclusions:\n      - rules: [942100]\n        target: ARGS:json.note\n        reason: guests quote SQL\n        owner: security\n        expires: 2027-06-30\n        must_pass: ['{\"note\": \"1'' OR 1=1-- -\"}']\n        must_block: ['{\"name\": \"1'' OR 1=1-- -\"}']\nupstream: search\nroutes:\n  - {name: add-note, match: POST /v1/notes, waf: notes, allow: [{scopes: [notes:write]}]}\n",

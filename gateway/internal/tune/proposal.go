@@ -2,6 +2,7 @@ package tune
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,9 +118,19 @@ func (t *Tuner) propose(one *cluster) (p *Proposal, why string, err error) {
 		return nil, why, nil
 	}
 	if err := waf.Prove(c.profile, c.patches, c.exclusions(c.p.Exclusion)); err != nil {
-		return nil, "it cannot be proved: " + strings.ReplaceAll(err.Error(), "\n", "; "), nil
+		return nil, unproved(err, c.existing), nil
 	}
 	return c.p, "", nil
+}
+
+// unproved says why an exclusion is not proved beside those there are, whose
+// attacks it may let pass.
+func unproved(err error, existing []waf.Exclusion) string {
+	if u, ok := errors.AsType[*waf.Unproved](err); ok && u.Exclusion < len(existing) && u.MustBlock >= 0 {
+		e := existing[u.Exclusion]
+		return fmt.Sprintf("with it a request of must_block of the exclusion of %s passes, which has to be refused: %s", e.Target, e.MustBlock[u.MustBlock])
+	}
+	return "it cannot be proved: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 func (t *Tuner) profile(name string) *policy.WAFProfile {

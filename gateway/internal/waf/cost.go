@@ -123,19 +123,8 @@ func (p *Profile) tangled(s *subject) time.Duration {
 	var all tangles
 	w := collect.New(new(transform.Arena), collect.Bounds{Args: p.Args, Depth: p.Depth})
 	_ = w.Head(&s.Head, &all)
-	switch s.format {
-	case formatForm:
-		_ = w.Form(s.text(), &all)
-	case formatJSON:
-		_ = w.JSON(s.text(), &all)
-	case formatXML:
-		_ = w.XML(s.text(), &all)
-	case formatMultipart:
-		for n := range s.Fields {
-			if s.Fields[n].Name == "Content-Type" {
-				_ = w.Multipart(s.text(), s.Fields[n].Value, &all)
-			}
-		}
+	if s.format != formatNone {
+		_ = s.walk(w, &all)
 	}
 	return time.Duration(all)
 }

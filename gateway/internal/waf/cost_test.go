@@ -138,6 +138,9 @@ func TestOverTheBoundARequestIsRefusedOrPassesUninspectedAndIsRecorded(t *testin
 	if diff := gocmp.Diff(would, tx.Shadows); d.Kind != pipeline.Allow || tx.WAF.Ran || diff != "" {
 		t.Errorf("record: %v by %q, %+v %s", d.Kind, d.Rule, tx.WAF, diff)
 	}
+	if r := (&Use{Inspector: i}).explain(tx.WAF, pipeline.Holds, nil); !strings.Contains(r.Value, "not inspected") {
+		t.Errorf("record: explained as %+v", r)
+	}
 	if n := testutil.ToFloat64(m.dear.WithLabelValues("plain")); n != 1 {
 		t.Errorf("%v are counted", n)
 	}

@@ -74,6 +74,8 @@ func (u *Use) explain(found pipeline.Inspection, state pipeline.State, refused *
 		r.Value = "refused before any rule was asked: " + refused.Detail
 	case state == pipeline.Fails:
 		r.Value = "refused by a bound of the profile, before any rule was asked"
+	case state == pipeline.Holds && found.Profile != "":
+		r.Value = "not inspected: it would cost more than inspect.cost allows, and inspect.over lets it pass"
 	case state == pipeline.Broken:
 		r.Value = "not inspected: too many requests are, or the engine failed"
 	}

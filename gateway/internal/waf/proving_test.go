@@ -275,6 +275,14 @@ func TestExclusionsAreToldOfWhatIsProvedToo(t *testing.T) {
 		}
 		sameInEveryMode(t, i, tx, again, d)
 	}
+	form := request("POST", "/", "multipart/form-data; boundary=b", crlf("--b\nContent-Disposition: form-data; name=\"json.note\"\n\nlate\n--b--\n"))
+	body, err := io.ReadAll(form.Request.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := i.excludedIn(i.subject(form, body, formatMultipart)); len(told) != 1 {
+		t.Errorf("of a multipart form with the field it is told of %v", told)
+	}
 }
 
 func TestOneProofServesManyAtOnce(t *testing.T) {

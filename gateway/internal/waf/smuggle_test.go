@@ -32,7 +32,7 @@ func TestNoPartPassesTheRulesUnseen(t *testing.T) {
 		"a boundary in pieces (RFC 2231)":            {"multipart/form-data; boundary*0=b; boundary*1=c", one(note, "x"), "neither boundary nor charset"},
 		"a boundary in extended notation":            {"multipart/form-data; boundary=c; boundary*=utf-8''b", one(note, "x"), "neither boundary nor charset"},
 		"a boundary with an escape":                  {`multipart/form-data; boundary="b\c"`, one(note, "x"), "boundary"},
-		"a boundary with a boundary in its quotes":   {`multipart/form-data; boundary="b; boundary=c"`, one(note, "x"), "RFC 2046"},
+		"a boundary with a boundary in its quotes":   {`multipart/form-data; boundary="b; boundary=c"`, one(note, "x"), "1 to 70 letters, digits and"},
 		"a boundary after a parameter that looks so": {"multipart/form-data; x=boundary=c; boundary=b", one(note, "x"), "cannot be read"},
 		"a boundary that a comma cuts":               {`multipart/form-data; boundary="b,c"`, one(note, "x"), "boundary"},
 		"no boundary":                                {"multipart/form-data", one(note, "x"), "no boundary"},

@@ -26,7 +26,7 @@ func Boundary(contentType string) (string, error) {
 			}
 			var ok bool
 			if boundary, ok = boundaryOf(value); !ok {
-				return "", multipartFault("has a boundary that is not of 1 to 70 of the characters of RFC 2046, with a letter or digit among them and no hyphen at the end")
+				return "", multipartFault("has a boundary that is not 1 to 70 letters, digits and '+_-. (in quotes also ()/:=?) with a letter or digit among them and no hyphen at the end")
 			}
 		case "charset":
 			if charset || !strings.EqualFold(value, "utf-8") && !strings.EqualFold(value, `"utf-8"`) {
@@ -45,11 +45,11 @@ func Boundary(contentType string) (string, error) {
 
 // boundaryOf is the boundary in a parameter's value. A hyphen at its end looks
 // like the mark of the last one, and one of hyphens alone occurs in any run of
-// them.
+// them. Spaces and commas, which RFC 2046 has too, are where some parsers cut.
 func boundaryOf(value string) (string, bool) {
 	special := "'+_-."
 	if inner, quoted := unquoted(value); quoted {
-		// What needs quotes; but no space and no comma, at which some cut.
+		// What needs quotes.
 		value, special = inner, special+"()/:=?"
 	}
 	if len(value) == 0 || len(value) > longestBoundary || value[len(value)-1] == '-' {
