@@ -211,8 +211,8 @@ func (c *patchCheck) action(r, link *seclang.Rule, a seclang.Action, chained boo
 	case a.Name == "tag" && (strings.HasPrefix(a.Value, "OWASP_CRS") || strings.HasPrefix(a.Value, "paranoia-level/") || a.Value == "xss-perf-disable"):
 		c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "the Core Rule Set leaves out rules with it", "take another, such as tag:patch")
 	case a.Name == "status":
-		if n, err := strconv.Atoi(a.Value); err != nil || n < 400 || n > 499 {
-			c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "what a patch refuses is the request's fault", "leave it out; the answer is 403")
+		if n, err := strconv.Atoi(a.Value); err != nil || n < 400 || n > 599 || len(a.Value) != 3 {
+			c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "a refusal is answered with 400 to 599", "leave it out; the answer is 403")
 		}
 	case a.Name == "skipafter" && !slices.ContainsFunc(after, func(m *seclang.Rule) bool { return m.Marker == a.Value && a.Value != "" }):
 		c.refuse(link.Place, fmt.Sprintf("rule %d skips to %q", r.ID, a.Value), "no such marker is behind it in its file: what follows would be skipped, and the Core Rule Set with it", "write SecMarker "+ownMarker+"NAME below it")
