@@ -56,8 +56,20 @@ func (p *Problem) Answering(status int) *Problem {
 	return p
 }
 
-// Status is the HTTP status of the answer: that of the code, unless Answering has
-// set another.
+// Elsewhere returns the problem as a redirect to a place, by 301, 303, 307 or else
+// 302.
+func (p *Problem) Elsewhere(status int, to string) *Problem {
+	switch status {
+	case 301, 303, 307:
+		p.status = status
+	default:
+		p.status = 302
+	}
+	return p.With("Location", to)
+}
+
+// Status is the HTTP status of the answer: that of the code, unless Answering
+// or Elsewhere has set another.
 func (p *Problem) Status() int {
 	if p.status != 0 {
 		return p.status

@@ -60,7 +60,7 @@ func patchRules(patches []Patch) (map[int]patchRule, error) {
 			if r.Marker != "" {
 				continue
 			}
-			rule := patchRule{Place: r.Place, denies: r.Has("deny")}
+			rule := patchRule{Place: r.Place, denies: r.Has("deny") || r.Has("redirect")}
 			for _, link := range r.Links() {
 				for _, a := range link.Actions {
 					rule.denies = rule.denies || a.Name == "setvar" && scores(a.Value)

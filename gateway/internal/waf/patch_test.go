@@ -109,7 +109,11 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 		"a program":                            {strings.ReplaceAll(rule, "deny", "deny,exec:/bin/sh"), 1, "the action exec"},
 		"a collection that lasts":              {strings.ReplaceAll(rule, "deny", "deny,initcol:ip=%{REMOTE_ADDR}"), 1, "the action initcol"},
 		"the environment":                      {strings.ReplaceAll(rule, "deny", "deny,setenv:PATH=/tmp"), 1, "the action setenv"},
-		"a redirect":                           {strings.ReplaceAll(rule, "deny", "redirect:https://evil.example/"), 1, "the action redirect"},
+		"a redirect that a caller shapes":      {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test/%{ARGS.a}"), 1, "the action redirect to"},
+		"a redirect to another host":           {strings.ReplaceAll(rule, "deny", "redirect://evil.example/"), 1, "the action redirect to"},
+		"a redirect to a script":               {strings.ReplaceAll(rule, "deny", "redirect:javascript:alert(1)"), 1, "the action redirect to"},
+		"a redirect with a name before it":     {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test@evil.example/"), 1, "the action redirect to"},
+		"a redirect by no such status":         {strings.ReplaceAll(rule, "deny", "redirect:/sorry,status:308"), 1, "status:308"},
 		"drop":                                 {strings.ReplaceAll(rule, "deny", "drop"), 1, "the action drop"},
 		"skipping by number":                   {strings.ReplaceAll(rule, "deny", "pass,skip:100"), 1, "the action skip"},
 		"skipping what decides":                {strings.ReplaceAll(rule, "deny", "pass,skipAfter:END-REQUEST-949-BLOCKING-EVALUATION"), 1, "skips to"},
@@ -176,19 +180,22 @@ func TestARuleOfAPatchDeniesWithItsStatus(t *testing.T) {
 		Text: `SecRule ARGS:hidden "@streq attack" "id:1000001,phase:2,deny,status:404"
 SecRule ARGS:down "@streq attack" "id:1000002,phase:1,deny,status:503"
 SecRule ARGS:plain "@streq attack" "id:1000003,phase:2,deny"
+SecRule ARGS:away "@streq attack" "id:1000004,phase:2,redirect:https://hotel.test/sorry?a=b"
+SecRule ARGS:there "@streq attack" "id:1000005,phase:1,status:307,redirect:/sorry"
 `,
-		MustPass: []string{"hidden=no"}, MustBlock: []string{"hidden=attack", "down=attack", "plain=attack"},
+		MustPass: []string{"hidden=no"}, MustBlock: []string{"hidden=attack", "down=attack", "plain=attack", "away=attack", "there=attack"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, status := range map[string]int{"hidden": 404, "down": 503, "plain": 403} {
+	to := map[string]string{"away": "https://hotel.test/sorry?a=b", "there": "/sorry"}
+	for name, status := range map[string]int{"hidden": 404, "down": 503, "plain": 403, "away": 302, "there": 307} {
 		for _, mode := range []Proof{ProofOn, ProofShadow, ProofOff} {
 			asked := as(i, mode, i.proving.prover)
 			asked.patchRules = i.patchRules
 			tx := request("GET", "/v1/notes?"+name+"=attack", "", "")
 			d := through(asked, NewGate(0), tx)
-			if d.Kind != pipeline.Deny || d.Problem.Code != problem.WAFDenied || d.Problem.Status() != status || d.Problem.Detail != "" || !tx.WAF.Stopped {
+			if d.Kind != pipeline.Deny || d.Problem.Code != problem.WAFDenied || d.Problem.Status() != status || d.Problem.Detail != "" || d.Problem.Header.Get("Location") != to[name] || !tx.WAF.Stopped {
 				t.Errorf("%s, proof %s: %v with %v", name, mode, d.Kind, d.Problem)
 			}
 		}

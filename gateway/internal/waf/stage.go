@@ -130,6 +130,8 @@ func (i *Inspector) denial(stopped *types.Interruption) error {
 	switch {
 	case patch && stopped.Action == "deny":
 		return problem.New(problem.WAFDenied, "").Because(cause).Answering(stopped.Status)
+	case patch && stopped.Action == "redirect":
+		return problem.New(problem.WAFDenied, "").Because(cause).Elsewhere(stopped.Status, stopped.Data)
 	case stopped.Status >= 500:
 		return errors.Join(errEngine, cause)
 	case stopped.Status == 413:
@@ -139,7 +141,7 @@ func (i *Inspector) denial(stopped *types.Interruption) error {
 	case stopped.Action == "deny":
 		return problem.New(problem.WAFDenied, "").Because(cause).Answering(stopped.Status)
 	default:
-		// No rule drops or redirects: patches may not, and the rule set does not.
+		// No rule drops: patches may not, and the rule set neither drops nor redirects.
 		return problem.New(problem.WAFDenied, "").Because(cause)
 	}
 }
