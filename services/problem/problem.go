@@ -17,6 +17,8 @@ type Problem struct {
 	// Detail is one public sentence for the caller. It never quotes policies,
 	// tokens or internal addresses.
 	Detail string
+	// status is the answer's in place of the code's; 0 for that.
+	status int
 	// Header holds response fields that belong to this answer, such as
 	// WWW-Authenticate or Retry-After. It may be nil.
 	Header http.Header
@@ -45,8 +47,35 @@ func (p *Problem) With(name, value string) *Problem {
 	return p
 }
 
-// Status is the HTTP status that goes with the code.
-func (p *Problem) Status() int { return p.Code.Status() }
+// Answering returns the problem with a status of its own, 400 to 599, where a
+// policy chooses one. With any other it keeps that of its code.
+func (p *Problem) Answering(status int) *Problem {
+	if status >= 400 && status <= 599 {
+		p.status = status
+	}
+	return p
+}
+
+// Elsewhere returns the problem as a redirect to a place, by 301, 303, 307 or else
+// 302.
+func (p *Problem) Elsewhere(status int, to string) *Problem {
+	switch status {
+	case 301, 303, 307:
+		p.status = status
+	default:
+		p.status = 302
+	}
+	return p.With("Location", to)
+}
+
+// Status is the HTTP status of the answer: that of the code, unless Answering
+// or Elsewhere has set another.
+func (p *Problem) Status() int {
+	if p.status != 0 {
+		return p.status
+	}
+	return p.Code.Status()
+}
 
 // Error is the private text: code, detail and cause. It must not be shown to
 // callers; Write shows them what they may see.

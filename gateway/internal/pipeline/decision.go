@@ -83,7 +83,8 @@ func decide(tx *Transaction, stages []Stage, ended func(i int)) Decision {
 		}
 		if denial, ok := errors.AsType[*problem.Problem](err); ok {
 			d.Problem = denial
-			if denial.Status() >= 500 {
+			// By what it is: a rule of the WAF may deny with any status.
+			if denial.Code.Status() >= 500 {
 				d.Kind = Fault
 			}
 		} else {

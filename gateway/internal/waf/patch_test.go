@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"portcullis/gateway/internal/pipeline"
+	"portcullis/services/problem"
 )
 
 // brokenExport refuses what attacks the export of a service: a path out of its
@@ -108,7 +109,11 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 		"a program":                            {strings.ReplaceAll(rule, "deny", "deny,exec:/bin/sh"), 1, "the action exec"},
 		"a collection that lasts":              {strings.ReplaceAll(rule, "deny", "deny,initcol:ip=%{REMOTE_ADDR}"), 1, "the action initcol"},
 		"the environment":                      {strings.ReplaceAll(rule, "deny", "deny,setenv:PATH=/tmp"), 1, "the action setenv"},
-		"a redirect":                           {strings.ReplaceAll(rule, "deny", "redirect:https://evil.example/"), 1, "the action redirect"},
+		"a redirect that a caller shapes":      {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test/%{ARGS.a}"), 1, "the action redirect to"},
+		"a redirect to another host":           {strings.ReplaceAll(rule, "deny", "redirect://evil.example/"), 1, "the action redirect to"},
+		"a redirect to a script":               {strings.ReplaceAll(rule, "deny", "redirect:javascript:alert(1)"), 1, "the action redirect to"},
+		"a redirect with a name before it":     {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test@evil.example/"), 1, "the action redirect to"},
+		"a redirect by no such status":         {strings.ReplaceAll(rule, "deny", "redirect:/sorry,status:308"), 1, "status:308"},
 		"drop":                                 {strings.ReplaceAll(rule, "deny", "drop"), 1, "the action drop"},
 		"skipping by number":                   {strings.ReplaceAll(rule, "deny", "pass,skip:100"), 1, "the action skip"},
 		"skipping what decides":                {strings.ReplaceAll(rule, "deny", "pass,skipAfter:END-REQUEST-949-BLOCKING-EVALUATION"), 1, "skips to"},
@@ -119,7 +124,7 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 		"a score lowered by a macro":           {strings.ReplaceAll(rule, "deny", "pass,setvar:'tx.inbound_anomaly_score_pl1=+%{tx.patch_minus}'"), 1, "sets tx.inbound"},
 		"a threshold raised":                   {strings.ReplaceAll(rule, "deny", "pass,setvar:tx.inbound_anomaly_score_threshold=1000"), 1, "sets tx.inbound_anomaly_score_threshold"},
 		"a variable of any name":               {strings.ReplaceAll(rule, "deny", "pass,setvar:tx.patch_%{MATCHED_VAR}=1"), 1, "sets tx.patch_%"},
-		"a status of ours":                     {strings.ReplaceAll(rule, "deny", "deny,status:500"), 1, "status:500"},
+		"a status that does not exist":         {strings.ReplaceAll(rule, "deny", "deny,status:600"), 1, "status:600"},
 		"a status of success":                  {strings.ReplaceAll(rule, "deny", "deny,status:200"), 1, "status:200"},
 		"a tag that the rule set leaves out":   {strings.ReplaceAll(rule, "deny", "deny,tag:OWASP_CRS"), 1, "tag:OWASP_CRS"},
 		"what matched, transformed":            {strings.ReplaceAll(rule, "deny", "deny,chain") + "    SecRule MATCHED_VAR \"@rx attack\" \"t:lowercase\"", 2, "transforms MATCHED_VAR"},
@@ -179,5 +184,35 @@ func TestAnIDOfOnePatchIsNoneOfAnother(t *testing.T) {
 	err := checkPatches([]Patch{{File: "waf/a.conf", Text: rule}, {File: "waf/b.conf", Text: "\n" + rule}})
 	if m, ok := errors.AsType[*PatchMistake](err); !ok || m.Patch != 1 || m.Line != 2 || m.Why != "another rule has it, at waf/a.conf:1" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestARuleOfAPatchDeniesWithItsStatus however the proof is used, and a 5xx is no
+// fault of ours.
+func TestARuleOfAPatchDeniesWithItsStatus(t *testing.T) {
+	i, err := patching(Patch{
+		File: "waf/status.conf",
+		Text: `SecRule ARGS:hidden "@streq attack" "id:1000001,phase:2,deny,status:404"
+SecRule ARGS:down "@streq attack" "id:1000002,phase:1,deny,status:503"
+SecRule ARGS:plain "@streq attack" "id:1000003,phase:2,deny"
+SecRule ARGS:away "@streq attack" "id:1000004,phase:2,redirect:https://hotel.test/sorry?a=b"
+SecRule ARGS:there "@streq attack" "id:1000005,phase:1,status:307,redirect:/sorry"
+`,
+		MustPass: []string{"hidden=no"}, MustBlock: []string{"hidden=attack", "down=attack", "plain=attack", "away=attack", "there=attack"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := map[string]string{"away": "https://hotel.test/sorry?a=b", "there": "/sorry"}
+	for name, status := range map[string]int{"hidden": 404, "down": 503, "plain": 403, "away": 302, "there": 307} {
+		for _, mode := range []Proof{ProofOn, ProofShadow, ProofOff} {
+			asked := as(i, mode, i.proving.prover)
+			asked.patchRules = i.patchRules
+			tx := request("GET", "/v1/notes?"+name+"=attack", "", "")
+			d := through(asked, NewGate(0), tx)
+			if d.Kind != pipeline.Deny || d.Problem.Code != problem.WAFDenied || d.Problem.Status() != status || d.Problem.Detail != "" || d.Problem.Header.Get("Location") != to[name] || !tx.WAF.Stopped {
+				t.Errorf("%s, proof %s: %v with %v", name, mode, d.Kind, d.Problem)
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package waf
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -194,15 +195,14 @@ var patchTexts = []string{"msg", "logdata", "tag"}
 
 // patchActions are those that tell of a rule, change what it compares, or refuse.
 var patchActions = slices.Concat(patchTexts, []string{"accuracy", "auditlog", "block", "capture", "chain", "deny", "id", "log", "maturity", "multimatch", "noauditlog", "nolog",
-	"pass", "phase", "rev", "setvar", "severity", "skipafter", "status", "t", "ver"})
+	"pass", "phase", "redirect", "rev", "setvar", "severity", "skipafter", "status", "t", "ver"})
 
 // whyNot tells of actions that someone may look for.
 var whyNot = map[string][2]string{
-	"ctl":      {"it switches the engine, its rules or what they see", "write an exclusion for what a rule should not look at"},
-	"allow":    {"the rules behind it would not be asked", "leave it out: a request that no rule refuses passes"},
-	"drop":     {"every refusal is answered with a problem", "write deny"},
-	"redirect": {"every refusal is answered with a problem", "write deny"},
-	"skip":     {"it counts rules, which are others after each edit", "write skipAfter:" + ownMarker + "NAME and SecMarker " + ownMarker + "NAME"},
+	"ctl":   {"it switches the engine, its rules or what they see", "write an exclusion for what a rule should not look at"},
+	"allow": {"the rules behind it would not be asked", "leave it out: a request that no rule refuses passes"},
+	"drop":  {"every refusal is answered with a problem", "write deny"},
+	"skip":  {"it counts rules, which are others after each edit", "write skipAfter:" + ownMarker + "NAME and SecMarker " + ownMarker + "NAME"},
 }
 
 func (c *patchCheck) action(r, link *seclang.Rule, a seclang.Action, chained bool, after []*seclang.Rule) {
@@ -226,16 +226,38 @@ func (c *patchCheck) action(r, link *seclang.Rule, a seclang.Action, chained boo
 		c.refuse(link.Place, fmt.Sprintf("%s with %s", what, a.Value), "it is written to logs, which hold no part of a request", "leave the macro out; events name the part that matched")
 	case a.Name == "tag" && (strings.HasPrefix(a.Value, "OWASP_CRS") || strings.HasPrefix(a.Value, "paranoia-level/") || a.Value == "xss-perf-disable"):
 		c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "the Core Rule Set leaves out rules with it", "take another, such as tag:patch")
+	case a.Name == "redirect" && !redirectsTo(a.Value):
+		c.refuse(link.Place, fmt.Sprintf("%s to %s", what, a.Value), "whoever attacks must have no part in where callers are sent, and no other scheme is followed", "write a path, or https://host/path, in printable ASCII and without %{...}")
+	case a.Name == "status" && r.Has("redirect"):
+		if !slices.Contains([]string{"301", "302", "303", "307"}, a.Value) {
+			c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "a redirect has 301, 302, 303 or 307", "leave it out; the answer is 302")
+		}
 	case a.Name == "status":
-		if n, err := strconv.Atoi(a.Value); err != nil || n < 400 || n > 499 {
-			c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "what a patch refuses is the request's fault", "leave it out; the answer is 403")
+		if n, err := strconv.Atoi(a.Value); err != nil || n < 400 || n > 599 || len(a.Value) != 3 {
+			c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "a refusal is answered with 400 to 599", "leave it out; the answer is 403")
 		}
 	case a.Name == "skipafter" && !slices.ContainsFunc(after, func(m *seclang.Rule) bool { return m.Marker == a.Value && a.Value != "" }):
 		c.refuse(link.Place, fmt.Sprintf("rule %d skips to %q", r.ID, a.Value), "no such marker is behind it in its file: what follows would be skipped, and the Core Rule Set with it", "write SecMarker "+ownMarker+"NAME below it")
 	}
-	if chained && slices.Contains([]string{"deny", "id", "phase", "skipafter", "status"}, a.Name) {
+	if chained && slices.Contains([]string{"deny", "id", "phase", "redirect", "skipafter", "status"}, a.Name) {
 		c.refuse(link.Place, what+" within its chain", "the first rule of a chain says it for all", "move it to the first")
 	}
+}
+
+// redirectsTo tells whether a text is one place only: no macro, no line end, no
+// host in disguise ("//host", "/\\host", "https://us@host").
+func redirectsTo(to string) bool {
+	if strings.Contains(to, "%{") || strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
+		return false
+	}
+	u, err := url.Parse(to)
+	if err != nil || u.User != nil {
+		return false
+	}
+	if u.Scheme == "" {
+		return strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//")
+	}
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 // ownVariable is an assignment that no rule of the Core Rule Set can see, and

@@ -49,7 +49,7 @@ func (u *Use) beside(tx *pipeline.Transaction, body []byte, unread error, g *Gat
 	found.Proof = proof
 	tx.ShadowWAF = append(tx.ShadowWAF, found.Inspection)
 	if err == nil && found.interruption != nil {
-		err = denial(found.interruption)
+		err = u.denial(found.interruption)
 	}
 	rule := u.profile.Name
 	if found.interruption != nil {

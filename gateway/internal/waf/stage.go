@@ -122,23 +122,30 @@ func (u *Use) stops(tx *pipeline.Transaction, found finding) error {
 		return nil
 	}
 	tx.Rule = "waf:" + u.profile.Name + ":" + strconv.Itoa(found.interruption.RuleID)
-	return denial(found.interruption)
+	return u.denial(found.interruption)
 }
 
-// denial is what an interruption of the engine means to the client. The
-// engine's status is kept where it is the request's fault; a rule that stops
-// with a status of 500 says that the rule set itself is broken, which is ours.
-func denial(stopped *types.Interruption) error {
+// denial is what an interruption of the engine means to the client: a refusal with
+// the status of the rule. One of the rule set that stops with 500 says that it is
+// broken itself, which is ours; one of a patch means what it says.
+func (i *Inspector) denial(stopped *types.Interruption) error {
 	cause := fmt.Errorf("WAF rule %d: %s with status %d", stopped.RuleID, stopped.Action, stopped.Status)
+	_, patch := i.patchRules[stopped.RuleID]
 	switch {
+	case patch && stopped.Action == "deny":
+		return problem.New(problem.WAFDenied, "").Because(cause).Answering(stopped.Status)
+	case patch && stopped.Action == "redirect":
+		return problem.New(problem.WAFDenied, "").Because(cause).Elsewhere(stopped.Status, stopped.Data)
 	case stopped.Status >= 500:
 		return errors.Join(errEngine, cause)
 	case stopped.Status == 413:
 		return problem.New(problem.BodyTooLarge, "").Because(cause)
 	case stopped.Status == 400:
 		return problem.New(problem.BadRequest, "The request could not be read for inspection.").Because(cause)
+	case stopped.Action == "deny":
+		return problem.New(problem.WAFDenied, "").Because(cause).Answering(stopped.Status)
 	default:
-		// Also drop and redirect: the answer is a plain refusal.
+		// No rule drops: patches may not, and the rule set neither drops nor redirects.
 		return problem.New(problem.WAFDenied, "").Because(cause)
 	}
 }

@@ -210,17 +210,26 @@ type panicking struct{ coraza.WAF }
 func (panicking) NewTransaction() types.Transaction { panic("index out of range") }
 
 func TestABrokenRuleSetIsAFault(t *testing.T) {
-	err := denial(&types.Interruption{RuleID: 901001, Action: "deny", Status: 500})
+	err := new(Inspector).denial(&types.Interruption{RuleID: 901001, Action: "deny", Status: 500})
 	if _, ok := errors.AsType[*problem.Problem](err); ok || !errors.Is(err, errEngine) {
 		t.Errorf("got %v, want a fault", err)
 	}
 }
 
 func TestTheEnginesStatusIsKept(t *testing.T) {
-	for status, code := range map[int]problem.Code{400: problem.BadRequest, 403: problem.WAFDenied, 413: problem.BodyTooLarge, 302: problem.WAFDenied} {
-		denied, ok := errors.AsType[*problem.Problem](denial(&types.Interruption{RuleID: 1, Action: "deny", Status: status}))
-		if !ok || denied.Code != code {
-			t.Errorf("status %d became %v", status, denied)
+	i := &Inspector{patchRules: map[int]patchRule{firstPatch: {}}}
+	for _, tc := range []struct {
+		rule, status int
+		code         problem.Code
+		want         int
+	}{
+		{1, 400, problem.BadRequest, 400}, {1, 403, problem.WAFDenied, 403}, {1, 413, problem.BodyTooLarge, 413}, {1, 429, problem.WAFDenied, 429},
+		{1, 302, problem.WAFDenied, 403}, {firstPatch, 0, problem.WAFDenied, 403}, {firstPatch, 200, problem.WAFDenied, 403},
+		{firstPatch, 400, problem.WAFDenied, 400}, {firstPatch, 404, problem.WAFDenied, 404}, {firstPatch, 503, problem.WAFDenied, 503}, {firstPatch, 600, problem.WAFDenied, 403},
+	} {
+		denied, ok := errors.AsType[*problem.Problem](i.denial(&types.Interruption{RuleID: tc.rule, Action: "deny", Status: tc.status}))
+		if !ok || denied.Code != tc.code || denied.Status() != tc.want {
+			t.Errorf("rule %d with status %d became %v", tc.rule, tc.status, denied)
 		}
 	}
 }
