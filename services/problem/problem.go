@@ -68,8 +68,18 @@ func (p *Problem) Elsewhere(status int, to string) *Problem {
 	return p.With("Location", to)
 }
 
-// Status is the HTTP status of the answer: that of the code, unless Answering
-// or Elsewhere has set another.
+// Unanswered is the status, in events alone, of a problem that nobody is told: the
+// connection is closed, or the stream reset. nginx calls it by the same number.
+const Unanswered = 444
+
+// Silently returns the problem as one that nobody is told.
+func (p *Problem) Silently() *Problem {
+	p.status = Unanswered
+	return p
+}
+
+// Status is the HTTP status of the answer: that of the code, unless Answering,
+// Elsewhere or Silently has set another.
 func (p *Problem) Status() int {
 	if p.status != 0 {
 		return p.status

@@ -266,6 +266,9 @@ func (h *Handler) refuse(w http.ResponseWriter, x *exchange) {
 func (h *Handler) write(w http.ResponseWriter, x *exchange) {
 	x.tx.Complete(w.Header())
 	giveBack(x.tx.Request)
+	if x.out.status == problem.Unanswered {
+		panic(http.ErrAbortHandler)
+	}
 	if x.tx.Request.ProtoMajor == 2 {
 		if x.pressed {
 			w.Header()["Retry-After"] = []string{"1"}

@@ -62,7 +62,7 @@ func patchRules(patches []Patch) (map[int]patchRule, error) {
 			if r.Marker != "" {
 				continue
 			}
-			rule := patchRule{Place: r.Place, denies: r.Has("deny") || r.Has("redirect"), early: r.Phase == 1 && !r.Has("pass")}
+			rule := patchRule{Place: r.Place, denies: r.Has("deny") || r.Has("drop") || r.Has("redirect"), early: r.Phase == 1 && !r.Has("pass")}
 			for _, link := range r.Links() {
 				for _, a := range link.Actions {
 					rule.denies = rule.denies || a.Name == "setvar" && scores(a.Value)

@@ -114,7 +114,7 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 		"a redirect to a script":               {strings.ReplaceAll(rule, "deny", "redirect:javascript:alert(1)"), 1, "the action redirect to"},
 		"a redirect with a name before it":     {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test@evil.example/"), 1, "the action redirect to"},
 		"a redirect by no such status":         {strings.ReplaceAll(rule, "deny", "redirect:/sorry,status:308"), 1, "status:308"},
-		"drop":                                 {strings.ReplaceAll(rule, "deny", "drop"), 1, "the action drop"},
+		"a status of what is not answered":     {strings.ReplaceAll(rule, "deny", "drop,status:403"), 1, "the action status:403"},
 		"skipping by number":                   {strings.ReplaceAll(rule, "deny", "pass,skip:100"), 1, "the action skip"},
 		"skipping what decides":                {strings.ReplaceAll(rule, "deny", "pass,skipAfter:END-REQUEST-949-BLOCKING-EVALUATION"), 1, "skips to"},
 		"skipping to a marker before it":       {"SecMarker PATCH-X\n" + strings.ReplaceAll(rule, "deny", "pass,skipAfter:PATCH-X"), 2, "skips to"},
@@ -197,14 +197,15 @@ SecRule ARGS:down "@streq attack" "id:1000002,phase:1,deny,status:503"
 SecRule ARGS:plain "@streq attack" "id:1000003,phase:2,deny"
 SecRule ARGS:away "@streq attack" "id:1000004,phase:2,redirect:https://hotel.test/sorry?a=b"
 SecRule ARGS:there "@streq attack" "id:1000005,phase:1,status:307,redirect:/sorry"
+SecRule ARGS:gone "@streq attack" "id:1000006,phase:2,drop"
 `,
-		MustPass: []string{"hidden=no"}, MustBlock: []string{"hidden=attack", "down=attack", "plain=attack", "away=attack", "there=attack"},
+		MustPass: []string{"hidden=no"}, MustBlock: []string{"hidden=attack", "down=attack", "plain=attack", "away=attack", "there=attack", "gone=attack"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	to := map[string]string{"away": "https://hotel.test/sorry?a=b", "there": "/sorry"}
-	for name, status := range map[string]int{"hidden": 404, "down": 503, "plain": 403, "away": 302, "there": 307} {
+	for name, status := range map[string]int{"hidden": 404, "down": 503, "plain": 403, "away": 302, "there": 307, "gone": problem.Unanswered} {
 		for _, mode := range []Proof{ProofOn, ProofShadow, ProofOff} {
 			asked := as(i, mode, i.proving.prover)
 			asked.patchRules = i.patchRules

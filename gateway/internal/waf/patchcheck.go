@@ -194,14 +194,13 @@ func (c *patchCheck) targets(r, link *seclang.Rule) {
 var patchTexts = []string{"msg", "logdata", "tag"}
 
 // patchActions are those that tell of a rule, change what it compares, or refuse.
-var patchActions = slices.Concat(patchTexts, []string{"accuracy", "auditlog", "block", "capture", "chain", "deny", "id", "log", "maturity", "multimatch", "noauditlog", "nolog",
+var patchActions = slices.Concat(patchTexts, []string{"accuracy", "auditlog", "block", "capture", "chain", "deny", "drop", "id", "log", "maturity", "multimatch", "noauditlog", "nolog",
 	"pass", "phase", "redirect", "rev", "setvar", "severity", "skipafter", "status", "t", "ver"})
 
 // whyNot tells of actions that someone may look for.
 var whyNot = map[string][2]string{
 	"ctl":   {"it switches the engine, its rules or what they see", "write an exclusion for what a rule should not look at"},
 	"allow": {"the rules behind it would not be asked", "leave it out: a request that no rule refuses passes"},
-	"drop":  {"every refusal is answered with a problem", "write deny"},
 	"skip":  {"it counts rules, which are others after each edit", "write skipAfter:" + ownMarker + "NAME and SecMarker " + ownMarker + "NAME"},
 }
 
@@ -232,6 +231,8 @@ func (c *patchCheck) action(r, link *seclang.Rule, a seclang.Action, chained boo
 		if !slices.Contains([]string{"301", "302", "303", "307"}, a.Value) {
 			c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "a redirect has 301, 302, 303 or 307", "leave it out; the answer is 302")
 		}
+	case a.Name == "status" && r.Has("drop"):
+		c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "what is dropped gets no answer", "leave it out, or write deny for drop")
 	case a.Name == "status":
 		if n, err := strconv.Atoi(a.Value); err != nil || n < 400 || n > 599 || len(a.Value) != 3 {
 			c.refuse(link.Place, fmt.Sprintf("%s:%s", what, a.Value), "a refusal is answered with 400 to 599", "leave it out; the answer is 403")
@@ -239,7 +240,7 @@ func (c *patchCheck) action(r, link *seclang.Rule, a seclang.Action, chained boo
 	case a.Name == "skipafter" && !slices.ContainsFunc(after, func(m *seclang.Rule) bool { return m.Marker == a.Value && a.Value != "" }):
 		c.refuse(link.Place, fmt.Sprintf("rule %d skips to %q", r.ID, a.Value), "no such marker is behind it in its file: what follows would be skipped, and the Core Rule Set with it", "write SecMarker "+ownMarker+"NAME below it")
 	}
-	if chained && slices.Contains([]string{"deny", "id", "phase", "redirect", "skipafter", "status"}, a.Name) {
+	if chained && slices.Contains([]string{"deny", "drop", "id", "phase", "redirect", "skipafter", "status"}, a.Name) {
 		c.refuse(link.Place, what+" within its chain", "the first rule of a chain says it for all", "move it to the first")
 	}
 }

@@ -136,6 +136,8 @@ func (i *Inspector) denial(stopped *types.Interruption) error {
 		return problem.New(problem.WAFDenied, "").Because(cause).Answering(stopped.Status)
 	case patch && stopped.Action == "redirect":
 		return problem.New(problem.WAFDenied, "").Because(cause).Elsewhere(stopped.Status, stopped.Data)
+	case patch && stopped.Action == "drop":
+		return problem.New(problem.WAFDenied, "").Because(cause).Silently()
 	case stopped.Status >= 500:
 		return errors.Join(errEngine, cause)
 	case stopped.Status == 413:
@@ -145,7 +147,7 @@ func (i *Inspector) denial(stopped *types.Interruption) error {
 	case stopped.Action == "deny":
 		return problem.New(problem.WAFDenied, "").Because(cause).Answering(stopped.Status)
 	default:
-		// No rule drops: patches may not, and the rule set neither drops nor redirects.
+		// The rule set neither drops nor redirects.
 		return problem.New(problem.WAFDenied, "").Because(cause)
 	}
 }
