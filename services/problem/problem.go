@@ -17,8 +17,9 @@ type Problem struct {
 	// Detail is one public sentence for the caller. It never quotes policies,
 	// tokens or internal addresses.
 	Detail string
-	// status is the answer's in place of the code's; 0 for that.
-	status int
+	// Chosen is the status that a policy has chosen for the answer, in place of the
+	// code's; 0 for none.
+	Chosen int
 	// Header holds response fields that belong to this answer, such as
 	// WWW-Authenticate or Retry-After. It may be nil.
 	Header http.Header
@@ -51,7 +52,7 @@ func (p *Problem) With(name, value string) *Problem {
 // policy chooses one. With any other it keeps that of its code.
 func (p *Problem) Answering(status int) *Problem {
 	if status >= 400 && status <= 599 {
-		p.status = status
+		p.Chosen = status
 	}
 	return p
 }
@@ -61,9 +62,9 @@ func (p *Problem) Answering(status int) *Problem {
 func (p *Problem) Elsewhere(status int, to string) *Problem {
 	switch status {
 	case 301, 303, 307:
-		p.status = status
+		p.Chosen = status
 	default:
-		p.status = 302
+		p.Chosen = 302
 	}
 	return p.With("Location", to)
 }
@@ -74,15 +75,15 @@ const Unanswered = 444
 
 // Silently returns the problem as one that nobody is told.
 func (p *Problem) Silently() *Problem {
-	p.status = Unanswered
+	p.Chosen = Unanswered
 	return p
 }
 
 // Status is the HTTP status of the answer: that of the code, unless Answering,
 // Elsewhere or Silently has set another.
 func (p *Problem) Status() int {
-	if p.status != 0 {
-		return p.status
+	if p.Chosen != 0 {
+		return p.Chosen
 	}
 	return p.Code.Status()
 }

@@ -32,7 +32,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 			t.Fatalf("%s: %v", code, err)
 		}
 		want := problem.New(code, "details for the caller").With("Retry-After", "3")
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(problem.Problem{})); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", code, diff)
 		}
 	}
