@@ -411,6 +411,11 @@ func (h *inn) isFull() {
 	g.says("The last room has just gone", "Nothing was charged.")
 	g.see("full")
 	g.follow(`main a.button.quiet`)
+	// What the partner said before may stand for some seconds.
+	until(g.t, "the hotel's page says that it is full", time.Minute, func() bool {
+		g.open(g.url())
+		return strings.Contains(g.text("main"), "No room is free on all of these nights.")
+	})
 	g.says("Aurora Observatory", "No room is free on all of these nights.")
 	g.see("hotel-full")
 }
