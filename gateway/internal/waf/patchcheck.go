@@ -186,8 +186,16 @@ func (c *patchCheck) targets(r, link *seclang.Rule) {
 	for _, t := range link.Targets {
 		if !slices.Contains(patchVariables, t.Variable) {
 			c.refuse(link.Place, fmt.Sprintf("rule %d looks at %s", r.ID, t.Variable), "a patch looks at requests, and at nothing of the process, its files or the answers", "take one of "+strings.Join(patchVariables, ", "))
+		} else if r.Phase == 1 && !t.Except && slices.Contains(bodyVariables, t.Variable) {
+			c.refuse(link.Place, fmt.Sprintf("rule %d looks at %s in phase 1", r.ID, t.Variable), "that is before the body is read, so that it is empty", "write phase:2")
 		}
 	}
+}
+
+// bodyVariables are those that only a body fills.
+var bodyVariables = []string{
+	"ARGS_POST", "ARGS_POST_NAMES", "FILES", "FILES_COMBINED_SIZE", "FILES_NAMES", "FILES_SIZES", "MULTIPART_FILENAME", "MULTIPART_NAME", "MULTIPART_PART_HEADERS",
+	"REQUEST_BODY", "REQUEST_BODY_LENGTH", "XML",
 }
 
 // patchTexts are the actions whose value people read.
@@ -264,7 +272,7 @@ func redirectsTo(to string) bool {
 // ownVariable is an assignment that no rule of the Core Rule Set can see, and
 // addsToScore one that makes a request more suspicious.
 var (
-	ownVariable = regexp.MustCompile(`(?i)^!?tx\.patch_[a-z0-9_]+(=|$)`)
+	ownVariable = regexp.MustCompile(`(?i)^tx\.patch_[a-z0-9_]+=`)
 	addsToScore = regexp.MustCompile(`(?i)^tx\.inbound_anomaly_score_pl[1-4]=\+([0-9]{1,4}|%\{tx\.(critical|error|warning|notice)_anomaly_score\})$`)
 )
 
@@ -272,6 +280,10 @@ var (
 func scores(assignment string) bool { return addsToScore.MatchString(assignment) }
 
 func (c *patchCheck) assignment(r, link *seclang.Rule, text string) {
+	if strings.HasPrefix(text, "!") || !strings.Contains(text, "=") {
+		c.refuse(link.Place, fmt.Sprintf("rule %d has setvar:%s without a value", r.ID, text), "the engine fails on it, and the request with it", "write tx.patch_NAME=0, and compare with that")
+		return
+	}
 	if !ownVariable.MatchString(text) && !scores(text) {
 		c.refuse(link.Place, fmt.Sprintf("rule %d sets %s", r.ID, text), "rules of the Core Rule Set are set up by such variables",
 			"name it tx.patch_NAME, or add to the score: setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'")

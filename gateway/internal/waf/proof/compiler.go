@@ -54,6 +54,7 @@ func (c *compiler) compile() (*Program, error) {
 		return nil, err
 	}
 	c.findFlows()
+	c.early()
 	for phase := 1; phase <= lastOfRequest; phase++ {
 		if err := c.phase(phase); err != nil {
 			return nil, err
@@ -74,6 +75,26 @@ func (c *compiler) compile() (*Program, error) {
 		}
 	}
 	return c.program, c.finish()
+}
+
+// late are the variables with one value that the body changes.
+var late = []string{"REQUEST_BODY", "REQUEST_BODY_LENGTH", "FILES_COMBINED_SIZE"}
+
+// early leaves to the engine rules of phase 1 that look at what only the body
+// changes: they see another value than is told of it.
+func (c *compiler) early() {
+	for _, r := range c.policy.Rules {
+		if r.Phase != 1 {
+			continue
+		}
+		for _, link := range r.Links() {
+			if slices.ContainsFunc(link.Targets, func(t seclang.Target) bool { return slices.Contains(late, t.Variable) }) {
+				c.refuse(r, "what it looks at before the body is there", "every request runs the engine")
+				c.program.whole = fmt.Sprintf("rule %d is not provable", r.ID)
+				break
+			}
+		}
+	}
 }
 
 // finish arranges what was compiled.
@@ -147,12 +168,26 @@ func (c *compiler) rule(r *seclang.Rule) (skip string, err error) {
 	for n := first + 1; n < len(links); n++ {
 		if decided, met, err := c.decide(links[n], links[first:n]); err != nil {
 			return "", err
-		} else if decided && !met {
+		} else if decided && !met && !leaves(links[first:n]) {
 			c.program.dead++
 			return "", nil
 		}
 	}
 	return "", c.dynamic(r, links, first)
+}
+
+// leaves tells whether one of these links changes something when it is met, though
+// the rest of its chain never is.
+func leaves(links []*seclang.Rule) bool {
+	return slices.ContainsFunc(links, func(link *seclang.Rule) bool {
+		return slices.ContainsFunc(link.Actions, func(a seclang.Action) bool {
+			switch a.Name {
+			case "block", "skip", "skipafter": // the whole chain does
+				return false
+			}
+			return !harmless[a.Name] && !disruptive(a.Name)
+		})
+	})
 }
 
 // always takes care of a rule that matches every request.

@@ -27,6 +27,9 @@ type condition struct {
 	sure bool
 	// pattern is the argument of an @rx.
 	pattern *match.Pattern
+	// guessed says that it stands for one that is not understood: any value may meet
+	// it, and none is known to.
+	guessed bool
 	// untangles says that the operator may take much longer than a value is long.
 	untangles bool
 }

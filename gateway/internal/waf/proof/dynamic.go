@@ -39,6 +39,7 @@ func (c *compiler) dynamic(r *seclang.Rule, all []*seclang.Rule, first int) erro
 			lost = true
 			continue // nothing is known about it: it may be met by any request
 		}
+		lost = lost || l.guessed // what it leaves behind is not known either
 		l.rule, l.number, l.foreign = compiled, len(compiled.links), e.foreign[n]
 		compiled.links = append(compiled.links, l)
 		if n == 0 && first == 0 {

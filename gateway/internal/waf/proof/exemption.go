@@ -71,13 +71,10 @@ func (c *compiler) exact(r *seclang.Rule, links []*seclang.Rule) (compiled []*li
 			return nil, false
 		}
 		l, err := c.link(r, text, links[:n], false)
-		if err != nil || l == nil || l.kind() != looksAtValues {
+		if err != nil || l == nil || l.guessed || l.kind() != looksAtValues {
 			return nil, false
 		}
 		if _, plain := l.argument.plain(); !plain || l.every {
-			return nil, false
-		}
-		if _, err := c.condition(text); err != nil {
 			return nil, false
 		}
 		for n := range l.selections {

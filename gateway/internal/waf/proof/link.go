@@ -138,7 +138,10 @@ func (l *link) compares() {
 	}
 }
 
-func always() *condition { return &condition{operator: func(string, string) bool { return true }} }
+// always is a condition that is not understood.
+func always() *condition {
+	return &condition{operator: func(string, string) bool { return true }, guessed: true}
+}
 
 // foldsCase tells whether the literals of a condition are found whether a value
 // was lowered or not. Text outside ASCII is lowered in ways of its own.

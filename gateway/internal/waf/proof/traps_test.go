@@ -81,6 +81,23 @@ SecRule ARGS:never "@streq y"
 SecRule TX:seen "@eq 1" "id:2` + deny + `"`,
 			hit: get("/?a=x"), miss: get("/?a=z"),
 		},
+		"2 though it fails for every request": {
+			rules: `SecRule ARGS:a "@streq x" "id:1,phase:2,pass,nolog,setvar:tx.seen=1,chain"
+SecRule TX:never "@streq y"
+SecRule TX:seen "@eq 1" "id:2` + deny + `"`,
+			hit: get("/?a=x"), miss: get("/?a=z"),
+		},
+		"2 what a transformation that is not understood leaves behind is not known": {
+			rules: `SecRule ARGS "!@streq a" "id:1,phase:2,deny,log,t:hexDecode,chain"
+SecRule MATCHED_VARS "@beginsWith at"`,
+			hit: get("/?a=61747461636b"), miss: get("/?a=5"), unsure: true,
+		},
+		"2 a rule that skips is not known to when a transformation of it is not": {
+			rules: `SecRule QUERY_STRING "@contains attack" "id:1,phase:2,pass,nolog,t:hexDecode,skipAfter:END"
+SecRule ARGS "@contains bad" "id:2` + deny + `"
+SecMarker END`,
+			hit: get("/?a=bad"), miss: get("/?a=1"),
+		},
 		"3 a single variable has a value, even an empty one": {
 			rules: `SecRule REQUEST_BODY "!@contains good" "id:1` + deny + `"`,
 			hit:   get("/"), miss: post(asForm, "a=good"),
@@ -92,6 +109,14 @@ SecRule TX:seen "@eq 1" "id:2` + deny + `"`,
 		"3 of a JSON body the length is said to be 0": {
 			rules: `SecRule REQUEST_BODY_LENGTH "@eq 0" "id:1` + deny + `"`,
 			hit:   post(asJSON, `{"a":1}`), miss: post(asForm, "a=1"),
+		},
+		"3 in phase 1 a body that is there has no length": {
+			rules: `SecRule REQUEST_BODY_LENGTH "@eq 0" "id:1,phase:1,deny,log"`,
+			hit:   post(asForm, "a=1"),
+		},
+		"3 in phase 1 a body that is there is empty": {
+			rules: `SecRule REQUEST_BODY "!@contains good" "id:1,phase:1,deny,log"`,
+			hit:   post(asForm, "a=good"),
 		},
 		"4 an exception is for the targets left of it": {
 			rules: `SecRule !ARGS:a|ARGS "@streq x" "id:1` + deny + `"
