@@ -109,7 +109,7 @@ func TestWhatAPatchMayNotSayIsRefusedWithItsLine(t *testing.T) {
 		"a program":                            {strings.ReplaceAll(rule, "deny", "deny,exec:/bin/sh"), 1, "the action exec"},
 		"a collection that lasts":              {strings.ReplaceAll(rule, "deny", "deny,initcol:ip=%{REMOTE_ADDR}"), 1, "the action initcol"},
 		"the environment":                      {strings.ReplaceAll(rule, "deny", "deny,setenv:PATH=/tmp"), 1, "the action setenv"},
-		"a redirect that a caller shapes":      {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test/%{ARGS.a}"), 1, "the action redirect to"},
+		"a redirect that a caller shapes":      {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test/?to=%{ARGS.a}"), 1, "the action redirect to"},
 		"a redirect to another host":           {strings.ReplaceAll(rule, "deny", "redirect://evil.example/"), 1, "the action redirect to"},
 		"a redirect to a script":               {strings.ReplaceAll(rule, "deny", "redirect:javascript:alert(1)"), 1, "the action redirect to"},
 		"a redirect with a name before it":     {strings.ReplaceAll(rule, "deny", "redirect:https://hotel.test@evil.example/"), 1, "the action redirect to"},
