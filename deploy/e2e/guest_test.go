@@ -491,12 +491,3 @@ func (g *lodger) peek() string {
 	}
 	return text
 }
-
-func contents(t *testing.T, file string) string {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"testing"
 )
 
 // str is a JSON value as text; absent is empty.
@@ -24,3 +26,12 @@ func get(url string) (int, error) {
 }
 
 func encode(v any) ([]byte, error) { return json.Marshal(v) }
+
+func contents(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -125,3 +125,18 @@ func TestOnlySoManyProofsWaitForBodies(t *testing.T) {
 		}
 	}
 }
+
+// A body that is announced and has nothing in it leaves a head that was proved
+// with no body behind it.
+func TestABodyThatIsAnnouncedAndEmptyHidesNothing(t *testing.T) {
+	for query, denied := range map[string]bool{"q=sea": false, "q=1%27%20OR%201=1--%20-": true, "template=draft-1": false} {
+		tx := request("POST", "/v1/exports?"+query, jsonMedia, "x")
+		tx.Request.Body, tx.Request.ContentLength, tx.Request.TransferEncoding = io.NopCloser(strings.NewReader("")), -1, []string{"chunked"}
+		again := copied(t, tx)
+		d := through(exported(t), NewGate(0), tx)
+		if (d.Kind == pipeline.Deny) != denied || !tx.Buffered || len(tx.Body) != 0 {
+			t.Errorf("%s: %v by %q, %v", query, d.Kind, tx.Rule, d.Problem)
+		}
+		sameInEveryMode(t, exported(t), tx, again, d)
+	}
+}
